@@ -1,0 +1,1 @@
+"""One file per port and technology; only `sqr_jobs.wiring` imports from here."""

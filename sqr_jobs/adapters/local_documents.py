@@ -1,0 +1,129 @@
+"""Documents in a local folder, served through signed, expiring links."""
+
+import contextlib
+import hashlib
+import hmac
+import math
+import os
+import re
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import urlencode
+
+from sqr_jobs.errors import DocumentsUnavailable, LinkRefused
+from sqr_jobs.ports import ProducedDocument
+
+__all__ = ["LocalDocumentStore", "key_file"]
+
+_KEY = re.compile(r"[0-9a-z-]{1,64}/[0-9]{1,9}-[0-9a-f]{1,64}\.pdf")
+_FIELDS = ("key", "filename", "expires", "signature")
+
+
+class LocalDocumentStore:
+    """`DocumentStore` and `LocalDocuments` on a folder.
+
+    Several processes may share it. Files appear whole or not at all. A link names its key, its file name
+    and its end, and is signed over all three with HMAC-SHA-256; keys that are not of this library's own
+    shape are refused before the file system sees them. `now` gives epoch seconds.
+    """
+
+    def __init__(
+        self, folder: Path, *, link_key: bytes, files_path: str, now: Callable[[], float] = time.time
+    ) -> None:
+        self._folder = folder
+        self._link_key = link_key
+        self._files_path = files_path
+        self._now = now
+
+    def put(self, key: str, document: ProducedDocument, *, until: Callable[[], float]) -> None:
+        """Copy the bytes, check them, and give them their name in one step."""
+        target = self._path(key)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=target.parent, prefix=".")
+            try:
+                with os.fdopen(handle, "w+b") as part:
+                    shutil.copyfileobj(document.file, part)
+                    part.flush()
+                    os.fsync(part.fileno())
+                    part.seek(0)
+                    digest = hashlib.file_digest(part, "sha256").hexdigest()
+                if digest != document.sha256 or until() <= 0:
+                    raise DocumentsUnavailable("The document changed while it was stored, or time ran out.")
+                Path(name).replace(target)
+            finally:
+                Path(name).unlink(missing_ok=True)
+        except OSError as error:
+            raise DocumentsUnavailable(_reason(error)) from None
+
+    def holds(self, key: str, *, size: int) -> bool:
+        """Look for the file and its size."""
+        try:
+            return self._path(key).stat().st_size == size
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise DocumentsUnavailable(_reason(error)) from None
+
+    def url(self, key: str, *, filename: str, expires_s: int, origin: str) -> str:
+        """Sign a link to this service's own file route."""
+        expires = math.floor(self._now()) + expires_s
+        query = {"key": key, "filename": filename, "expires": str(expires)}
+        query["signature"] = self._sign(query)
+        return f"{origin}{self._files_path}?{urlencode(query)}"
+
+    def open_link(self, query: Mapping[str, str]) -> tuple[Path, str]:
+        """Check the signature over every field, then the time; nothing but these fields is accepted."""
+        if set(query) != set(_FIELDS):
+            raise LinkRefused
+        signature = query["signature"].encode("utf-8", "replace")
+        if not hmac.compare_digest(self._sign(query).encode(), signature):
+            raise LinkRefused
+        if int(query["expires"]) <= self._now():
+            raise LinkRefused
+        path = self._path(query["key"])
+        if not path.is_file():
+            raise LinkRefused
+        return path, query["filename"]
+
+    def delete(self, key: str) -> None:
+        """Remove the file, and its folder once that is empty."""
+        path = self._path(key)
+        try:
+            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.parent.rmdir()
+        except OSError as error:
+            raise DocumentsUnavailable(_reason(error)) from None
+
+    def _sign(self, query: Mapping[str, str]) -> str:
+        signed = "\n".join(["GET", *(query[field] for field in _FIELDS[:-1])])
+        return hmac.new(self._link_key, signed.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+
+    def _path(self, key: str) -> Path:
+        if not _KEY.fullmatch(key):
+            raise LinkRefused
+        return self._folder / key
+
+
+def key_file(path: Path) -> bytes:
+    """Read the random key of this file, made on first use; processes that race agree on one."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_bytes()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")  # mode 0600
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_hex(32))
+    with contextlib.suppress(FileExistsError):
+        os.link(name, path)
+    Path(name).unlink()
+    return path.read_bytes()
+
+
+def _reason(error: OSError) -> str:
+    """Say what failed without the path, which names the job."""
+    return f"The document folder failed ({os.strerror(error.errno) if error.errno else type(error).__name__})."

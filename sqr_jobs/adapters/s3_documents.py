@@ -1,0 +1,149 @@
+"""Documents in a bucket of S3 or a compatible store."""
+
+import base64
+import functools
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from sqr_jobs.domain.filenames import content_disposition
+from sqr_jobs.errors import ConfigurationError, DocumentsUnavailable
+from sqr_jobs.ports import ProducedDocument
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+__all__ = ["S3DocumentStore"]
+
+_NOT_FOUND = ("404", "NoSuchKey", "NotFound")
+
+
+class S3DocumentStore:
+    """`DocumentStore` on boto3, with one client per process, made on first use.
+
+    URLs are presigned with Signature Version 4; the store itself refuses them once expired or changed.
+    """
+
+    def __init__(
+        self,
+        bucket: str,
+        *,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        access_key_id: str | None = None,
+        secret_access_key: str | None = None,
+        prefix: str = "",
+    ) -> None:
+        self._bucket = bucket
+        self._prefix = prefix
+        self._lock = threading.Lock()
+        self._arguments = {
+            "endpoint_url": endpoint_url,
+            "region_name": region or ("us-east-1" if endpoint_url else None),
+            "aws_access_key_id": access_key_id,
+            "aws_secret_access_key": secret_access_key,
+        }
+
+    def put(self, key: str, document: ProducedDocument, *, until: Callable[[], float]) -> None:
+        """Stream the bytes with their SHA-256, which the server compares with what arrived."""
+        checksum = base64.b64encode(bytes.fromhex(document.sha256)).decode()
+        with _translated():
+            self._client.put_object(
+                Bucket=self._bucket,
+                Key=self._prefix + key,
+                Body=_TimedReader(document.file, until),  # type: ignore[arg-type]  # a file in all that is used
+                ContentLength=document.size,
+                ContentType="application/pdf",
+                ChecksumSHA256=checksum,
+            )
+
+    def holds(self, key: str, *, size: int) -> bool:
+        """Ask for the object's head."""
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - boto3 is loaded on first use
+
+        with _translated():
+            try:
+                head = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)
+            except ClientError as error:
+                if error.response["Error"]["Code"] in _NOT_FOUND:
+                    return False
+                raise
+        return head["ContentLength"] == size
+
+    def url(self, key: str, *, filename: str, expires_s: int, origin: str) -> str:  # noqa: ARG002 - has its own
+        """Presign a GET with the type and the file name that the answer must carry."""
+        with _translated():
+            return self._client.generate_presigned_url(
+                "get_object",
+                Params={
+                    "Bucket": self._bucket,
+                    "Key": self._prefix + key,
+                    "ResponseContentType": "application/pdf",
+                    "ResponseContentDisposition": content_disposition(filename),
+                },
+                ExpiresIn=expires_s,
+                HttpMethod="GET",
+            )
+
+    def delete(self, key: str) -> None:
+        """Delete the object."""
+        with _translated():
+            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
+
+    @property
+    def _client(self) -> "S3Client":
+        with self._lock:
+            return self._connected
+
+    @functools.cached_property
+    def _connected(self) -> "S3Client":
+        try:
+            import boto3  # noqa: PLC0415 - 50 MB that only the distributed form needs
+            from botocore.config import Config  # noqa: PLC0415
+        except ModuleNotFoundError:
+            raise ConfigurationError("boto3 is missing. Install it: pip install 'sqr-jobs[s3]'.") from None
+        config = Config(
+            signature_version="s3v4",
+            connect_timeout=2,
+            read_timeout=10,
+            retries={"total_max_attempts": 2, "mode": "standard"},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            s3={"addressing_style": "path"} if self._arguments["endpoint_url"] else {},
+        )
+        given = {name: value for name, value in self._arguments.items() if value}
+        return boto3.session.Session().client("s3", config=config, **given)  # type: ignore[call-overload,no-any-return]  # keywords chosen at run time
+
+
+class _TimedReader:
+    """A body that ends the upload when the attempt's time is over: botocore has no total timeout."""
+
+    def __init__(self, file: BinaryIO, until: Callable[[], float]) -> None:
+        self._file = file
+        self._until = until
+
+    def read(self, size: int = -1) -> bytes:
+        if self._until() <= 0:
+            raise DocumentsUnavailable("The upload took longer than the attempt may.")
+        return self._file.read(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+class _translated:  # noqa: N801 - reads as the statement that it is
+    """Turn what botocore raises into `DocumentsUnavailable`; URLs and keys stay out of its text."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None or isinstance(error, (DocumentsUnavailable, ConfigurationError)):
+            return
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+        if isinstance(error, ClientError):
+            code = error.response["Error"].get("Code", "?")
+            raise DocumentsUnavailable(f"The bucket refused ({code}).") from None
+        if isinstance(error, (BotoCoreError, OSError)):
+            raise DocumentsUnavailable(f"The bucket did not answer ({type(error).__name__}).") from None

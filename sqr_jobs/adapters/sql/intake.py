@@ -1,0 +1,148 @@
+"""The job store as the endpoints use it."""
+
+import math
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, func, insert, select, text
+from sqlalchemy.exc import IntegrityError
+
+from sqr_jobs.adapters.sql.engine import Database, translated
+from sqr_jobs.adapters.sql.rows import expire, job_from_row, record, select_jobs
+from sqr_jobs.adapters.sql.tables import job
+from sqr_jobs.domain.job import Ceiling, Job, NewJob
+from sqr_jobs.domain.states import JobState
+from sqr_jobs.errors import DatabaseUnavailable, JobAlreadyActive, RateLimited
+
+__all__ = ["SqlJobIntake"]
+
+_LOCK_ORG = text("SELECT pg_advisory_xact_lock(hashtextextended(:org, 7305))")
+_TRIES = 3
+
+
+class SqlJobIntake:
+    """`JobIntake` on SQLAlchemy Core."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, new: NewJob, ceiling: Ceiling, connection: Any = None) -> Job:
+        """Insert a job under the org's lock, so that counting and inserting are one step.
+
+        The lock is held until the transaction ends: with the host's own connection, until the host ends it.
+        """
+        with self._transaction(connection) as current:
+            if not self._database.is_sqlite:  # there, BEGIN IMMEDIATE is the lock
+                current.execute(_LOCK_ORG, {"org": new.org_id})
+            now = self._refuse_over_ceiling(current, new.org_id, ceiling)
+            for _ in range(_TRIES):
+                self._refuse_second(current, new)
+                try:
+                    with current.begin_nested():
+                        return self._insert(current, new, now)
+                except IntegrityError:
+                    continue  # a job that this transaction's snapshot does not show: look again
+        raise DatabaseUnavailable("Another job for this user came and went three times. Try again.")
+
+    def find(self, org_id: str, job_id: str) -> Job | None:
+        """Read one job; the org is part of the question, never checked afterwards."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                select_jobs(self._database).where(job.c.job_id == job_id, job.c.org_id == org_id)
+            ).one_or_none()
+        return job_from_row(row) if row else None
+
+    def settle(self, job: Job) -> Job:
+        """End an overdue job by the reaper's own compare-and-swap, so the answer is right without one."""
+        with self._database.begin() as connection:
+            expire(connection, self._database, job)
+        return self.find(job.org_id, job.job_id) or job
+
+    def _transaction(self, connection: Connection | None) -> AbstractContextManager[Connection]:
+        return self._database.begin() if connection is None else _savepoint(connection)
+
+    def _refuse_over_ceiling(self, connection: Connection, org_id: str, ceiling: Ceiling) -> int:
+        """Count what was accepted in the window; return the moment of counting."""
+        now = self._database.now
+        newest = (
+            select(job.c.created_at)
+            .where(job.c.org_id == org_id, job.c.created_at > now - ceiling.window_ms)
+            .order_by(job.c.created_at.desc())
+            .limit(ceiling.jobs)
+            .subquery()
+        )
+        seen: RowMapping = (
+            connection.execute(
+                select(
+                    func.count(newest.c.created_at).label("accepted"),
+                    func.min(newest.c.created_at).label("oldest"),
+                    now.label("now"),
+                )
+            )
+            .mappings()
+            .one()
+        )
+        if seen["accepted"] >= ceiling.jobs:
+            window_s = ceiling.window_ms // 1000
+            wait_s = math.ceil((seen["oldest"] + ceiling.window_ms - seen["now"]) / 1000)
+            raise RateLimited(
+                retry_after_s=min(max(wait_s, 1), max(window_s, 1)), limit=ceiling.jobs, window_s=window_s
+            )
+        return int(seen["now"])
+
+    def _refuse_second(self, connection: Connection, new: NewJob) -> None:
+        row = connection.execute(
+            select_jobs(self._database).where(
+                job.c.org_id == new.org_id, job.c.user_id == new.user_id, job.c.active_slot == 1
+            )
+        ).one_or_none()
+        if row is None:
+            return
+        active = job_from_row(row)
+        if not active.is_overdue:
+            raise JobAlreadyActive(active)
+        expire(connection, self._database, active)
+
+    def _insert(self, connection: Connection, new: NewJob, now: int) -> Job:
+        created = Job(
+            job_id=new.job_id,
+            org_id=new.org_id,
+            user_id=new.user_id,
+            template=new.template,
+            state=JobState.QUEUED,
+            attempt=0,
+            failures=0,
+            crashes=0,
+            created_at=now,
+            updated_at=now,
+            available_at=now,
+            deadline_at=now + new.lifetime_ms,
+            as_of=now,
+        )
+        connection.execute(
+            insert(job).values(
+                job_id=created.job_id,
+                org_id=created.org_id,
+                user_id=created.user_id,
+                template=created.template.name,
+                template_version=created.template.version,
+                state=created.state,
+                attempt=0,
+                failures=0,
+                crashes=0,
+                created_at=now,
+                updated_at=now,
+                available_at=now,
+                deadline_at=created.deadline_at,
+            )
+        )
+        record(connection, created, JobState.QUEUED, attempt=0, token=None, why="create")
+        return created
+
+
+@contextmanager
+def _savepoint(connection: Connection) -> Iterator[Connection]:
+    """A SAVEPOINT in a transaction that the host began and will end."""
+    with translated(), connection.begin_nested():
+        yield connection

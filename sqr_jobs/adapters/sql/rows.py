@@ -1,0 +1,164 @@
+"""From rows to domain objects, and the one conditional write that every change of state goes through."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, insert, select, update
+
+from sqr_jobs.adapters.sql.engine import Database
+from sqr_jobs.adapters.sql.tables import audit, job
+from sqr_jobs.domain.failures import JobErrorCode
+from sqr_jobs.domain.job import Document, Job, TemplateRef
+from sqr_jobs.domain.states import TERMINAL, TRANSITIONS, JobState, Transition
+
+__all__ = ["expire", "is_due", "job_from_row", "move", "record", "select_jobs"]
+
+_logger = logging.getLogger("sqr_jobs.jobs")
+
+_COLUMNS = [column for column in job.c if column.name != "active_slot"]
+
+
+def select_jobs(database: Database) -> Select[Any]:
+    """Select whole jobs with the moment of reading as `as_of`."""
+    return select(*_COLUMNS, database.now.label("as_of"))
+
+
+def job_from_row(row: Row[Any]) -> Job:
+    """Build the domain's job from a row of `select_jobs`."""
+    document = None
+    if row.document_key is not None:
+        document = Document(key=row.document_key, size=row.document_size, sha256=row.document_sha256)
+    return Job(
+        job_id=row.job_id,
+        org_id=row.org_id,
+        user_id=row.user_id,
+        template=TemplateRef(name=row.template, version=row.template_version),
+        state=JobState(row.state),
+        attempt=row.attempt,
+        failures=row.failures,
+        crashes=row.crashes,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        available_at=row.available_at,
+        deadline_at=row.deadline_at,
+        as_of=row.as_of,
+        lease_until=row.lease_until,
+        lease_token=row.lease_token,
+        completed_at=row.completed_at,
+        error_code=JobErrorCode(row.error_code) if row.error_code else None,
+        duration_ms=row.duration_ms,
+        document=document,
+        document_expires_at=row.document_expires_at,
+    )
+
+
+def is_due(now: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether a job may be claimed."""
+    sources, _ = TRANSITIONS[Transition.CLAIM]
+    return (
+        (job.c.active_slot == 1)
+        & job.c.state.in_(sorted(sources))
+        & (job.c.available_at <= now)
+        & (job.c.deadline_at > now)
+    )
+
+
+def move(
+    connection: Connection,
+    seen: Job,
+    transition: Transition,
+    *guards: ColumnElement[bool],
+    values: Mapping[str, Any],
+    code: JobErrorCode | None = None,
+    cause: str | None = None,
+) -> bool:
+    """Carry out one transition if the job still stands as it was seen, with its audit row.
+
+    The write is a compare-and-swap over state, attempt and token, and over `guards`, which hold the time.
+    False means that the job moved on: nothing was written.
+    """
+    sources, target = TRANSITIONS[transition]
+    if seen.state not in sources:
+        return False
+    changed = connection.execute(
+        update(job)
+        .where(
+            job.c.job_id == seen.job_id,
+            job.c.state == seen.state,
+            job.c.attempt == seen.attempt,
+            job.c.lease_token.is_not_distinct_from(seen.lease_token),
+            *guards,
+        )
+        .values(
+            {
+                "state": target,
+                "updated_at": seen.as_of,
+                "completed_at": seen.as_of if target in TERMINAL else None,
+                **values,
+            }
+        )
+    )
+    if changed.rowcount != 1:
+        return False
+    attempt, token = values.get("attempt", seen.attempt), values.get("lease_token") or seen.lease_token
+    record(connection, seen, target, attempt=attempt, token=token, why=transition, code=code, cause=cause)
+    return True
+
+
+def record(
+    connection: Connection,
+    seen: Job,
+    target: JobState,
+    *,
+    attempt: int,
+    token: str | None,
+    why: str,
+    code: JobErrorCode | None = None,
+    cause: str | None = None,
+) -> None:
+    """Write the audit row of a change, in the transaction of the change itself."""
+    source = None if target is JobState.QUEUED else seen.state
+    connection.execute(
+        insert(audit).values(
+            job_id=seen.job_id,
+            from_state=source,
+            to_state=target,
+            attempt=attempt,
+            lease_token=token,
+            at=seen.as_of,
+            why=why,
+            error_code=code,
+            cause=cause[:10_000].replace("\x00", "") if cause else None,
+        )
+    )
+    _logger.info(
+        "job %s: %s -> %s (%s)",
+        seen.job_id,
+        source or "-",
+        target,
+        why,
+        extra={
+            "job": seen.job_id,
+            "org": seen.org_id,
+            "attempt": attempt,
+            "state": str(target),
+            "error_code": code and str(code),
+        },
+    )
+
+
+def expire(connection: Connection, database: Database, seen: Job) -> bool:
+    """End a job that is past its deadline; TEMPLATE_NOT_FOUND where no worker knew its template."""
+    code = JobErrorCode.DEADLINE_EXCEEDED
+    if seen.error_code == JobErrorCode.TEMPLATE_NOT_FOUND:
+        code = JobErrorCode.TEMPLATE_NOT_FOUND
+    return move(
+        connection,
+        seen,
+        Transition.EXPIRE,
+        job.c.deadline_at <= database.now,
+        values={"error_code": code, "lease_until": None},
+        code=code,
+        cause=f"last failure: {seen.error_code}" if seen.error_code else None,
+    )

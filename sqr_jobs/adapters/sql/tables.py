@@ -1,0 +1,80 @@
+"""The tables. Instants are BIGINT epoch milliseconds by the database's clock; ids compare byte for byte."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Computed,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+__all__ = ["audit", "job", "metadata"]
+
+metadata = MetaData()
+
+_STATE = String(16)
+
+
+def _id(length: int) -> String:
+    """A string that no collation may fold: `us1`, `US1` and `US1 ` are three users."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+job = Table(
+    "sqr_jobs_job",
+    metadata,
+    Column("job_id", _id(36), primary_key=True),
+    Column("org_id", _id(255), nullable=False),
+    Column("user_id", _id(16), nullable=False),
+    Column("template", String(64), nullable=False),
+    Column("template_version", String(32), nullable=False),
+    Column("state", _STATE, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("crashes", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("available_at", BigInteger, nullable=False),
+    Column("deadline_at", BigInteger, nullable=False),
+    Column("lease_until", BigInteger),
+    Column("lease_token", String(32)),
+    Column("completed_at", BigInteger),
+    Column("error_code", String(64)),
+    Column("duration_ms", BigInteger),
+    Column("document_key", String(255)),
+    Column("document_size", BigInteger),
+    Column("document_sha256", String(64)),
+    Column("document_expires_at", BigInteger),
+    # 1 while the job is active, else NULL, and NULLs are never equal: one active job per org and user, on
+    # every database.
+    Column(
+        "active_slot",
+        Integer,
+        Computed("CASE WHEN state IN ('QUEUED', 'RUNNING', 'RETRY_WAIT') THEN 1 END", persisted=True),
+    ),
+    UniqueConstraint("org_id", "user_id", "active_slot", name="sqr_jobs_one_active_job"),
+    Index("sqr_jobs_job_accepted", "org_id", "created_at"),
+    Index("sqr_jobs_job_due", "active_slot", "available_at"),
+)
+
+audit = Table(
+    "sqr_jobs_audit",
+    metadata,
+    Column("audit_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("job_id", _id(36), ForeignKey("sqr_jobs_job.job_id", ondelete="CASCADE"), nullable=False),
+    Column("from_state", _STATE),
+    Column("to_state", _STATE, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("lease_token", String(32)),
+    Column("at", BigInteger, nullable=False),
+    Column("why", String(32), nullable=False),
+    Column("error_code", String(64)),
+    Column("cause", Text),
+    Index("sqr_jobs_audit_of_job", "job_id"),
+)

@@ -1,0 +1,105 @@
+"""The job store as relay, reaper and operators use it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, select
+
+from sqr_jobs.adapters.sql.engine import Database
+from sqr_jobs.adapters.sql.rows import expire, is_due, job_from_row, move, select_jobs
+from sqr_jobs.adapters.sql.tables import audit, job
+from sqr_jobs.domain.failures import GiveUp, JobErrorCode, RetryPolicy, after_lost_lease
+from sqr_jobs.domain.job import Job, JobEvent
+from sqr_jobs.domain.states import JobState, Transition
+
+__all__ = ["SqlJobHistory", "SqlJobUpkeep"]
+
+
+class SqlJobUpkeep:
+    """`JobUpkeep` on SQLAlchemy Core."""
+
+    def __init__(self, database: Database, *, policy: RetryPolicy) -> None:
+        self._database = database
+        self._policy = policy
+
+    def count_due(self) -> int:
+        """Count the due jobs."""
+        with self._database.read() as connection:
+            return connection.execute(
+                select(func.count()).select_from(job).where(is_due(self._database.now))
+            ).scalar_one()
+
+    def due(self, limit: int) -> Sequence[str]:
+        """Name the oldest due jobs."""
+        with self._database.read() as connection:
+            return (
+                connection.execute(
+                    select(job.c.job_id)
+                    .where(is_due(self._database.now))
+                    .order_by(job.c.available_at, job.c.job_id)
+                    .limit(limit)
+                )
+                .scalars()
+                .all()
+            )
+
+    def reap_leases(self, limit: int) -> int:
+        """Take RUNNING jobs whose lease ran out, each by a compare-and-swap over what was seen."""
+        ran_out = (job.c.state == JobState.RUNNING) & (job.c.lease_until <= self._database.now)
+        return self._reap(ran_out & (job.c.deadline_at > self._database.now), limit, self._lose)
+
+    def reap_deadlines(self, limit: int) -> int:
+        """End active jobs that are past their deadline, likewise."""
+        overdue = (job.c.active_slot == 1) & (job.c.deadline_at <= self._database.now)
+        return self._reap(overdue, limit, lambda c, seen: expire(c, self._database, seen))
+
+    def _reap(
+        self, condition: ColumnElement[bool], limit: int, take: Callable[[Connection, Job], bool]
+    ) -> int:
+        with self._database.read() as connection:
+            rows = connection.execute(select_jobs(self._database).where(condition).limit(limit)).all()
+        taken = 0
+        for row in rows:  # one short transaction each: a reaper that dies in mid-batch leaves nothing half done
+            with self._database.begin() as connection:
+                taken += take(connection, job_from_row(row))
+        return taken
+
+    def _lose(self, connection: Connection, seen: Job) -> bool:
+        decision = after_lost_lease(failures=seen.failures, crashes=seen.crashes, policy=self._policy)
+        code = JobErrorCode.WORKER_LOST
+        values: dict[str, Any] = {"crashes": decision.crashes, "error_code": code, "lease_until": None}
+        if isinstance(decision, GiveUp):
+            transition = Transition.FAIL
+        else:
+            transition = Transition.LOSE
+            values["available_at"] = seen.as_of + decision.delay_ms
+        still_out = job.c.lease_until <= self._database.now
+        return move(connection, seen, transition, still_out, values=values, code=code)
+
+
+class SqlJobHistory:
+    """`JobHistory` on SQLAlchemy Core."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def history(self, job_id: str) -> Sequence[JobEvent]:
+        """Read the audit rows of a job."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(audit).where(audit.c.job_id == job_id).order_by(audit.c.audit_id)
+            ).all()
+        return [
+            JobEvent(
+                job_id=row.job_id,
+                at=row.at,
+                from_state=JobState(row.from_state) if row.from_state else None,
+                to_state=JobState(row.to_state),
+                attempt=row.attempt,
+                why=row.why,
+                token=row.lease_token,
+                error_code=JobErrorCode(row.error_code) if row.error_code else None,
+                cause=row.cause,
+            )
+            for row in rows
+        ]

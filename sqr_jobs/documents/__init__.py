@@ -1,0 +1,1 @@
+"""Templates and what turns them into finished PDF files; runs in the render child."""

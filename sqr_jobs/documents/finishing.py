@@ -1,0 +1,87 @@
+"""From an unfinished PDF to the file that is stored: small steps on one open document, one save."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from typing import BinaryIO
+
+import pikepdf
+
+__all__ = ["About", "finish"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What the document says of itself."""
+
+    title: str
+    author: str
+    subject: str
+    language: str
+    """BCP 47."""
+    created_at: datetime
+    """UTC; the job's creation, so that every attempt gives the same bytes."""
+
+
+def finish(unfinished: bytes, output: BinaryIO, about: About) -> None:
+    """Take the steps and save to `output`, with object streams and an id that follows from the content."""
+    with pikepdf.open(io.BytesIO(unfinished)) as pdf:
+        for step in _STEPS:
+            step(pdf, about)
+        pdf.save(
+            output,
+            object_stream_mode=pikepdf.ObjectStreamMode.generate,
+            compress_streams=True,
+            deterministic_id=True,
+        )
+
+
+def _name_single_filters(pdf: pikepdf.Pdf, _about: About) -> None:
+    """Write `/Filter [/FlateDecode]` as a name: qpdf would deflate anew each stream that has an array."""
+    for item in pdf.objects:
+        if isinstance(item, pikepdf.Stream):
+            filters = item.get("/Filter")
+            if isinstance(filters, pikepdf.Array) and len(filters) == 1:
+                item["/Filter"] = filters[0]
+
+
+def _describe(pdf: pikepdf.Pdf, about: About) -> None:
+    """Write title, author, subject, language and dates, in Info and XMP alike."""
+    producer = f"sqr-jobs {version('sqr-jobs')}"
+    stamp = about.created_at.strftime("D:%Y%m%d%H%M%S+00'00'")
+    for key in list(pdf.docinfo.keys()):
+        del pdf.docinfo[key]
+    entries = {"/Title": about.title, "/Author": about.author, "/Subject": about.subject}
+    for name, text in {**entries, "/Producer": producer, "/Creator": producer}.items():
+        if text:
+            pdf.docinfo[name] = text
+    pdf.docinfo["/CreationDate"] = pdf.docinfo["/ModDate"] = pikepdf.String(stamp)
+    iso = about.created_at.strftime("%Y-%m-%dT%H:%M:%S+00:00")
+    with pdf.open_metadata(set_pikepdf_as_editor=False, update_docinfo=False) as xmp:
+        xmp["dc:title"] = about.title
+        if about.author:
+            xmp["dc:creator"] = [about.author]
+        if about.subject:
+            xmp["dc:description"] = about.subject
+        xmp["dc:language"] = {about.language}
+        xmp["dc:format"] = "application/pdf"
+        xmp["pdf:Producer"] = xmp["xmp:CreatorTool"] = producer
+        xmp["xmp:CreateDate"] = xmp["xmp:ModifyDate"] = iso
+    pdf.Root["/Lang"] = pikepdf.String(about.language)
+    pdf.Root["/ViewerPreferences"] = pikepdf.Dictionary(DisplayDocTitle=True)
+
+
+def _drop_empty_transitions(pdf: pikepdf.Pdf, _about: About) -> None:
+    """Remove the empty `/Trans` that ReportLab writes on every page."""
+    for page in pdf.pages:
+        if "/Trans" in page and not page["/Trans"].keys():
+            del page["/Trans"]
+
+
+_STEPS: tuple[Callable[[pikepdf.Pdf, About], None], ...] = (
+    _name_single_filters,
+    _drop_empty_transitions,
+    _describe,
+)

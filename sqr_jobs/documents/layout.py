@@ -1,0 +1,89 @@
+"""From flowables to pages, with ReportLab."""
+
+import functools
+import io
+from collections.abc import Iterable, Iterator
+from typing import Any, SupportsIndex, overload
+
+from pydantic import BaseModel
+from reportlab import rl_config
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate
+
+from sqr_jobs.documents.page import Page
+from sqr_jobs.documents.template import Template
+from sqr_jobs.documents.text import REGULAR, register_fonts
+
+__all__ = ["lay_out"]
+
+_AHEAD = 32
+
+
+def lay_out(template: Template[Any], data: BaseModel) -> bytes:
+    """Lay out a template's flowables into an unfinished PDF; the same content gives the same bytes.
+
+    Flowables are pulled one by one as pages fill, so a generator's content is never held as a whole.
+    """
+    register_fonts()
+    rl_config.useA85 = 0  # ASCII85 would grow each stream by a quarter, for finishing to take back
+    buffer = io.BytesIO()
+    document = _Document(buffer, template, data)
+    document.build(_Pulled(template.flowables(data)), canvasmaker=_canvas)
+    return buffer.getvalue()
+
+
+_canvas = functools.partial(Canvas, initialFontName=REGULAR, initialFontSize=10, invariant=1, pageCompression=1)
+
+
+class _Document(BaseDocTemplate):
+    """One frame per page, and the template's own `draw_page` on each."""
+
+    def __init__(self, buffer: io.BytesIO, template: Template[Any], data: BaseModel) -> None:
+        top, right, bottom, left = template.margins
+        width, height = template.page_size
+        super().__init__(buffer, pagesize=template.page_size, invariant=1, allowSplitting=1)
+        frame = Frame(left, bottom, width - left - right, height - top - bottom, 0, 0, 0, 0, id="body")
+        self.addPageTemplates(PageTemplate(id="page", frames=[frame], pagesize=template.page_size))
+        self._template, self._data = template, data
+
+    def beforePage(self) -> None:  # noqa: N802 - ReportLab's hook
+        page = Page(self.page, size=self._template.page_size, margins=self._template.margins)
+        self._template.draw_page(self.canv, page, self._data)
+
+    def _endBuild(self) -> None:  # noqa: N802 - ReportLab's hook: the pages are done, the file is not
+        pages = self.page
+        save, self.canv.save = self.canv.save, lambda: None
+        super()._endBuild()
+        Page.define_total(self.canv, pages)
+        save()
+
+
+class _Pulled(list[Flowable]):
+    """A list that fills itself from an iterator, a little ahead of ReportLab's hands.
+
+    ReportLab takes from the front, puts the rest of what it split back, and looks ahead only to keep
+    headings with what follows.
+    """
+
+    def __init__(self, source: Iterable[Flowable]) -> None:
+        super().__init__()
+        self._source: Iterator[Flowable] = iter(source)
+
+    def __len__(self) -> int:
+        self._fill()
+        return super().__len__()
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Flowable: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Flowable]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> Flowable | list[Flowable]:
+        self._fill()
+        return super().__getitem__(index)
+
+    def _fill(self) -> None:
+        while super().__len__() < _AHEAD:
+            flowable = next(self._source, None)
+            if flowable is None:
+                return
+            self.append(flowable)

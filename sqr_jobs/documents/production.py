@@ -1,0 +1,104 @@
+"""One document, from the order to the finished bytes: load, validate, lay out, finish."""
+
+import errno
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, BinaryIO
+
+from pydantic import BaseModel, ValidationError
+
+from sqr_jobs.documents.template import Catalog, ReportRequest, Template
+from sqr_jobs.domain.failures import JobErrorCode
+from sqr_jobs.errors import AttemptFailed
+from sqr_jobs.ports import RenderOrder
+
+__all__ = ["make_document"]
+
+
+def make_document(
+    catalog: Catalog,
+    order: RenderOrder,
+    output: BinaryIO,
+    *,
+    max_bytes: int,
+    loaded: Callable[[], None] = lambda: None,
+) -> int:
+    """Write the finished document to `output` and return its size in bytes.
+
+    `loaded` is called between `load` and the layout. Raises `AttemptFailed` with the code of the step that
+    raised, whatever it raised.
+    """
+    template = catalog.get(order.template)
+    if template is None:
+        raise AttemptFailed(JobErrorCode.TEMPLATE_NOT_FOUND, f"no template {order.template} is registered")
+    created_at = datetime.fromtimestamp(order.created_at / 1000, UTC)
+    data = _load(template, order, created_at)
+    loaded()
+    try:
+        return _render(template, data, created_at, output, max_bytes)
+    except AttemptFailed:
+        raise
+    except MemoryError as error:
+        raise AttemptFailed(JobErrorCode.OUT_OF_MEMORY, "MemoryError", stack=_stack(error)) from None
+    except BaseException as error:  # noqa: BLE001 - a template may raise any class
+        too_large = isinstance(error, OSError) and error.errno == errno.EFBIG
+        code = JobErrorCode.OUTPUT_TOO_LARGE if too_large else JobErrorCode.RENDER_FAILED
+        raise AttemptFailed(code, _cause(error), stack=_stack(error)) from None
+
+
+def _load(template: Template[Any], order: RenderOrder, created_at: datetime) -> BaseModel:
+    request = ReportRequest(
+        job_id=order.job_id, org_id=order.org_id, user_id=order.user_id, created_at=created_at
+    )
+    try:
+        data = template.load(request)
+        if isinstance(data, template.data_model):
+            return data
+        return template.data_model.model_validate(data)
+    except MemoryError as error:
+        raise AttemptFailed(JobErrorCode.OUT_OF_MEMORY, "MemoryError", stack=_stack(error)) from None
+    except ValidationError as error:
+        raise AttemptFailed(
+            JobErrorCode.REPORT_DATA_INVALID, _cause(error), stack=_stack(error)
+        ) from None
+    except BaseException as error:  # noqa: BLE001
+        raise AttemptFailed(
+            JobErrorCode.REPORT_DATA_UNAVAILABLE, _cause(error), stack=_stack(error)
+        ) from None
+
+
+def _render(
+    template: Template[Any], data: BaseModel, created_at: datetime, output: BinaryIO, max_bytes: int
+) -> int:
+    from sqr_jobs.documents.finishing import About, finish  # noqa: PLC0415 - ReportLab and pikepdf
+    from sqr_jobs.documents.layout import lay_out  # noqa: PLC0415
+
+    about = About(
+        title=template.title(data),
+        author=template.author,
+        subject=template.subject(data),
+        language=template.language,
+        created_at=created_at,
+    )
+    finish(lay_out(template, data), output, about)
+    size = output.tell()
+    if size > max_bytes:
+        raise AttemptFailed(JobErrorCode.OUTPUT_TOO_LARGE, f"{size} bytes, {max_bytes} are allowed")
+    return size
+
+
+def _cause(error: BaseException) -> str:
+    """Describe an error for operators; it may hold personal data and goes to the audit row alone."""
+    try:
+        text = str(error)
+    except BaseException:  # noqa: BLE001 - even an exception's own text may raise
+        text = "<its text can't be shown>"
+    return f"{type(error).__module__}.{type(error).__qualname__}: {text}"
+
+
+def _stack(error: BaseException) -> str:
+    """Say where it was raised, for the log: type, files, lines, functions, and no message or value."""
+    frames = traceback.extract_tb(error.__traceback__, limit=-12)
+    places = "".join(f"\n  {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames)
+    return f"\n{type(error).__qualname__}, raised at{places}"

@@ -1,0 +1,96 @@
+"""The only way text reaches ReportLab: user text is escaped, never parsed."""
+
+import functools
+import unicodedata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup, escape
+
+if TYPE_CHECKING:
+    from reportlab.lib.styles import ParagraphStyle
+    from reportlab.platypus import Flowable
+
+__all__ = ["BOLD", "ITALIC", "REGULAR", "Paragraph", "clean", "register_fonts", "style"]
+
+REGULAR, BOLD, ITALIC = "NotoSans", "NotoSans-Bold", "NotoSans-Italic"
+"""Font names after `register_fonts`; embedded in every document, for Latin, Greek and Cyrillic."""
+
+_FONTS = Path(__file__).parent / "fonts"
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+def Paragraph(text: str | Markup, style: "str | ParagraphStyle" = "body") -> "Flowable":  # noqa: N802 - stands where ReportLab's class would
+    """Make a paragraph from plain text, or from `markupsafe.Markup` that the host wrote itself.
+
+    A `str` is escaped whole, so what a person calls themselves can never become markup, a link or a file
+    name; `Markup("<b>{}</b>").format(name)` escapes the name and keeps the bold. Line breaks are kept.
+    `style` is a name known to `style()` or a ReportLab style.
+    """
+    from reportlab.platypus import Paragraph as ReportLabParagraph  # noqa: PLC0415 - not in the web process
+
+    markup = clean(escape(text)).replace("\n", "<br/>")
+    return ReportLabParagraph(markup, _style(style) if isinstance(style, str) else style)
+
+
+def style(name: str) -> "ParagraphStyle":
+    """Return a built-in paragraph style: title, heading, subheading, body, small, label or cell.
+
+    Raises `KeyError` for any other name.
+    """
+    return _style(name)
+
+
+def clean(text: str) -> str:
+    """Make text printable: lone surrogates become U+FFFD, control and invisible format characters go."""
+    if text.isprintable() and text.isascii():
+        return text
+    return "".join(_printable(character) for character in text)
+
+
+def _printable(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Cs":
+        return _REPLACEMENT
+    if category in ("Cc", "Cf") and character not in "\n\t":
+        return ""
+    return character
+
+
+@functools.cache
+def register_fonts() -> None:
+    """Register the embedded font family with ReportLab, once per process."""
+    from reportlab.pdfbase.pdfmetrics import registerFont, registerFontFamily  # noqa: PLC0415
+    from reportlab.pdfbase.ttfonts import TTFont  # noqa: PLC0415
+
+    for name, file in ((REGULAR, "Regular"), (BOLD, "Bold"), (ITALIC, "Italic")):
+        registerFont(TTFont(name, str(_FONTS / f"NotoSans-{file}.ttf")))
+    registerFontFamily(REGULAR, normal=REGULAR, bold=BOLD, italic=ITALIC, boldItalic=BOLD)
+
+
+@functools.cache
+def _style(name: str) -> "ParagraphStyle":
+    return _styles()[name]
+
+
+@functools.cache
+def _styles() -> "dict[str, ParagraphStyle]":
+    from reportlab.lib.colors import HexColor  # noqa: PLC0415
+    from reportlab.lib.styles import ParagraphStyle  # noqa: PLC0415
+
+    register_fonts()
+    ink, grey = HexColor(0x1F2933), HexColor(0x616E7C)
+    body = ParagraphStyle("body", fontName=REGULAR, fontSize=10, leading=15, textColor=ink, spaceAfter=6)
+    return {
+        "body": body,
+        "title": ParagraphStyle("title", body, fontName=BOLD, fontSize=22, leading=28, spaceAfter=10),
+        "heading": ParagraphStyle(
+            "heading", body, fontName=BOLD, fontSize=14, leading=19, spaceBefore=14, spaceAfter=6, keepWithNext=1
+        ),
+        "subheading": ParagraphStyle(
+            "subheading", body, fontName=BOLD, fontSize=11, leading=15, spaceBefore=8, spaceAfter=3, keepWithNext=1
+        ),
+        "small": ParagraphStyle("small", body, fontSize=8, leading=11, textColor=grey),
+        "label": ParagraphStyle("label", body, fontSize=8.5, leading=12, textColor=grey, spaceAfter=0),
+        "cell": ParagraphStyle("cell", body, fontSize=9, leading=12.5, spaceAfter=0),
+    }

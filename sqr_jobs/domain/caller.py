@@ -1,0 +1,45 @@
+"""Who asks, and about whom."""
+
+import unicodedata
+from dataclasses import dataclass, field
+
+__all__ = ["Caller", "User", "user_id_faults"]
+
+_USER_ID_LENGTH = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """An authenticated API client; every job belongs to the org of the caller that asked for it."""
+
+    org_id: str
+    """The tenant. Compared byte for byte; at most 255 characters."""
+    client_id: str = ""
+    """The client's own id where the token tells it; never used for permissions here."""
+    scopes: frozenset[str] = field(default_factory=frozenset)
+    """OAuth scopes, asked for only where the host configures them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class User:
+    """A person that a report can be about, as the host's `UserDirectory` knows them.
+
+    Names are used for the file name at download and are stored nowhere.
+    """
+
+    user_id: str
+    given_name: str = field(repr=False)
+    family_name: str = field(repr=False)
+
+
+def user_id_faults(user_id: str) -> list[str]:
+    """Say what is wrong with a user id (contract, "POST create"), a sentence per fault."""
+    faults = []
+    if not 1 <= len(user_id) <= _USER_ID_LENGTH:
+        faults.append(f"userId must have 1 to {_USER_ID_LENGTH} characters; this one has {len(user_id)}.")
+    categories = {unicodedata.category(character) for character in user_id}
+    if "Cc" in categories:
+        faults.append("userId must not contain control characters.")
+    if "Cs" in categories:
+        faults.append("userId must not contain lone surrogates.")
+    return faults

@@ -1,0 +1,138 @@
+"""The job as everyone but the database sees it."""
+
+from dataclasses import dataclass, field
+
+from sqr_jobs.domain.failures import JobErrorCode
+from sqr_jobs.domain.states import ACTIVE, ApiStatus, JobState, api_status
+
+__all__ = ["Ceiling", "Claim", "Document", "Job", "JobEvent", "NewJob", "TemplateRef"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemplateRef:
+    """Which template, in which version, makes a job's document; fixed when the job is created."""
+
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """The stored bytes of a finished job."""
+
+    key: str = field(repr=False)
+    """The object's name in the document store; it carries the attempt and its token."""
+    size: int
+    """Bytes."""
+    sha256: str
+    """64 hexadecimal digits, of the very bytes that the URL serves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewJob:
+    """What `create` asks the job store to insert."""
+
+    job_id: str
+    org_id: str
+    user_id: str
+    template: TemplateRef
+    lifetime_ms: int
+    """From creation to the deadline."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ceiling:
+    """How many jobs of one org may be accepted in any window; counted in SQL, whatever a limiter says."""
+
+    jobs: int
+    window_ms: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One report job as read at one moment. Instants are epoch milliseconds by the database's clock."""
+
+    job_id: str
+    org_id: str
+    user_id: str
+    template: TemplateRef
+    state: JobState
+    attempt: int
+    """Counts the claims; the fence: +1 per claim, never reused."""
+    failures: int
+    crashes: int
+    created_at: int
+    updated_at: int
+    available_at: int
+    """From when on the job may be claimed."""
+    deadline_at: int
+    """When the job is FAILED unless it is COMPLETE."""
+    as_of: int
+    """When this was read."""
+    lease_until: int | None = None
+    lease_token: str | None = field(default=None, repr=False)
+    completed_at: int | None = None
+    error_code: JobErrorCode | None = None
+    """Of a FAILED job; of an active one, of its last failure."""
+    duration_ms: int | None = None
+    document: Document | None = None
+    document_expires_at: int | None = None
+
+    @property
+    def status(self) -> ApiStatus:
+        """The state in the API's words."""
+        return api_status(self.state)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the job may still come to an end."""
+        return self.state in ACTIVE
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the job is past its deadline and nobody has said so yet."""
+        return self.is_active and self.deadline_at <= self.as_of
+
+    @property
+    def document_expired(self) -> bool:
+        """Whether the document is past its retention."""
+        return self.document_expires_at is not None and self.document_expires_at <= self.as_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One attempt's right to one job: what it must show at each write, and how long it may take."""
+
+    job: Job
+    token: str = field(repr=False)
+    """The fencing token, new with each claim."""
+
+    @property
+    def left_ms(self) -> int:
+        """Time to the deadline when the claim was made, in milliseconds."""
+        return self.job.deadline_at - self.job.as_of
+
+    @property
+    def document_key(self) -> str:
+        """Where this attempt, and no other, stores its document."""
+        return f"{self.job.job_id}/{self.job.attempt}-{self.token}.pdf"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobEvent:
+    """One line of a job's history, written in the transaction of the change itself."""
+
+    job_id: str
+    at: int
+    from_state: JobState | None
+    to_state: JobState
+    attempt: int
+    why: str
+    """The transition's name."""
+    token: str | None = field(default=None, repr=False)
+    error_code: JobErrorCode | None = None
+    cause: str | None = field(default=None, repr=False)
+    """Internal error text, for operators only: it may hold personal data."""

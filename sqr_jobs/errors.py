@@ -1,0 +1,253 @@
+"""Everything that can be wrong, as one tree.
+
+    SqrJobsError
+    ├── ConfigurationError         the host must change a setting or its code; raised at start
+    ├── RequestRefused             the caller must change the request, wait or ask someone else
+    │   ├── Unauthenticated        InsufficientScope      UnsupportedMediaType   BodyTooLarge
+    │   ├── RequestInvalid         RateLimited            UserNotFound           UserNotPermitted
+    │   ├── JobAlreadyActive       JobNotFound            JobNotComplete         JobFailed
+    │   └── DocumentExpired        DocumentGone           LinkRefused
+    ├── Unavailable                a part is out of reach for now; try again
+    │   ├── DatabaseUnavailable    DocumentsUnavailable   QueueUnavailable
+    │   └── LimiterUnavailable     IdentityUnavailable
+    └── AttemptEnded               how one attempt ended without a document; never crosses the API
+        ├── AttemptFailed          with the job's error code
+        ├── AttemptAborted         the worker is shutting down: the job goes back
+        └── LeaseLost              another attempt may own the job: nothing may be written
+
+A name states the fact, the message says what to do. `code` is stable; which HTTP status stands for which
+error is said in one table, `sqr_jobs.web.problems`.
+"""
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from sqr_jobs.domain.failures import JobErrorCode
+    from sqr_jobs.domain.job import Job
+
+__all__ = [
+    "AttemptAborted",
+    "AttemptEnded",
+    "AttemptFailed",
+    "BodyTooLarge",
+    "ConfigurationError",
+    "DatabaseUnavailable",
+    "DocumentExpired",
+    "DocumentGone",
+    "DocumentsUnavailable",
+    "IdentityUnavailable",
+    "InsufficientScope",
+    "JobAlreadyActive",
+    "JobFailed",
+    "JobNotComplete",
+    "JobNotFound",
+    "LeaseLost",
+    "LimiterUnavailable",
+    "LinkRefused",
+    "QueueUnavailable",
+    "RateLimited",
+    "RequestInvalid",
+    "RequestRefused",
+    "SqrJobsError",
+    "Unauthenticated",
+    "Unavailable",
+    "UnsupportedMediaType",
+    "UserNotFound",
+    "UserNotPermitted",
+]
+
+
+class SqrJobsError(Exception):
+    """The root of everything this library raises on purpose."""
+
+
+class ConfigurationError(SqrJobsError):
+    """A setting or the host's code is wrong; the message says what to set or change."""
+
+
+class RequestRefused(SqrJobsError):
+    """The request can't be answered as asked; `code` is what the API says."""
+
+    code: ClassVar[str]
+
+
+class Unauthenticated(RequestRefused):
+    """No token, or one that does not hold. The reason goes to the log, never to the caller."""
+
+    code = "UNAUTHENTICATED"
+
+    def __init__(self, reason: str, *, token_sent: bool) -> None:
+        super().__init__("Send a valid access token: Authorization: Bearer <token>.")
+        self.reason = reason
+        self.token_sent = token_sent
+
+
+class InsufficientScope(RequestRefused):
+    """The token is valid and lacks a scope."""
+
+    code = "INSUFFICIENT_SCOPE"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"The access token lacks the scope {scope}. Ask for a token that has it.")
+        self.scope = scope
+
+
+class UnsupportedMediaType(RequestRefused):
+    """The body is not declared as JSON."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+
+
+class BodyTooLarge(RequestRefused):
+    """The body passes the configured limit."""
+
+    code = "BODY_TOO_LARGE"
+
+
+class RequestInvalid(RequestRefused):
+    """The body is malformed or breaks a rule; the message has a sentence per fault."""
+
+    code = "REQUEST_INVALID"
+
+
+class RateLimited(RequestRefused):
+    """The org has used up its creations for now."""
+
+    code = "RATE_LIMITED"
+
+    def __init__(self, *, retry_after_s: int, limit: int, window_s: int) -> None:
+        super().__init__(
+            f"At most {limit} reports in any {window_s} seconds may be requested per organisation. "
+            f"Try again in {retry_after_s} s."
+        )
+        self.retry_after_s = retry_after_s
+
+
+class UserNotFound(RequestRefused):
+    """The host knows no such user."""
+
+    code = "USER_NOT_FOUND"
+
+
+class UserNotPermitted(RequestRefused):
+    """The user exists, and the caller's org may not report on them."""
+
+    code = "USER_NOT_PERMITTED"
+
+
+class JobAlreadyActive(RequestRefused):
+    """A job of this org for this user is still active."""
+
+    code = "JOB_ALREADY_ACTIVE"
+
+    def __init__(self, job: "Job") -> None:
+        super().__init__("A report for this user is already being made. Wait for that job to end.")
+        self.job = job
+
+
+class JobNotFound(RequestRefused):
+    """The caller's org has no such job; the same for another org's job and for a malformed id."""
+
+    code = "JOB_NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such report job. Check the id that the creation answered.")
+
+
+class JobNotComplete(RequestRefused):
+    """The document is not there yet and may still come."""
+
+    code = "JOB_NOT_COMPLETE"
+
+    def __init__(self, job: "Job") -> None:
+        super().__init__("The report is not complete yet. Poll the job's status and ask again.")
+        self.job = job
+
+
+class JobFailed(RequestRefused):
+    """The document will not come."""
+
+    code = "JOB_FAILED"
+
+    def __init__(self, job: "Job") -> None:
+        super().__init__("The report could not be made. Create a new job to try again.")
+        self.job = job
+
+
+class DocumentExpired(RequestRefused):
+    """The document is past its retention."""
+
+    code = "DOCUMENT_EXPIRED"
+
+    def __init__(self) -> None:
+        super().__init__("The report was kept for a limited time and has expired. Create a new job.")
+
+
+class DocumentGone(RequestRefused):
+    """The document vanished from the store, which an operator must hear of."""
+
+    code = "DOCUMENT_GONE"
+
+    def __init__(self) -> None:
+        super().__init__("The report is no longer stored. Create a new job.")
+
+
+class LinkRefused(RequestRefused):
+    """A signed URL of the local document store is expired or was changed."""
+
+    code = "LINK_REFUSED"
+
+    def __init__(self) -> None:
+        super().__init__("This link is not valid, or no longer. Ask for a fresh URL.")
+
+
+class Unavailable(SqrJobsError):
+    """A part that the request needs is out of reach; trying again soon can help."""
+
+    code: ClassVar[str] = "SERVICE_UNAVAILABLE"
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database did not answer in time, or refused."""
+
+
+class DocumentsUnavailable(Unavailable):
+    """The document store did not answer in time, or refused."""
+
+
+class QueueUnavailable(Unavailable):
+    """The broker did not take the message. Nothing is lost: the relay rings again."""
+
+
+class LimiterUnavailable(Unavailable):
+    """The rate limiter's storage did not answer in time."""
+
+
+class IdentityUnavailable(Unavailable):
+    """The issuer's keys could not be fetched, so no token can be judged."""
+
+
+class AttemptEnded(SqrJobsError):
+    """One attempt ended without a document."""
+
+
+class AttemptFailed(AttemptEnded):
+    """An attempt failed with the job's error code.
+
+    `cause` is internal text for the audit row and may hold personal data; `stack` names files, lines and
+    functions, without messages or values, for the log.
+    """
+
+    def __init__(self, code: "JobErrorCode", cause: str, *, stack: str = "") -> None:
+        super().__init__(str(code))
+        self.code = code
+        self.cause = cause
+        self.stack = stack
+
+
+class AttemptAborted(AttemptEnded):
+    """The worker is shutting down and this attempt did not end in time; the job goes back."""
+
+
+class LeaseLost(AttemptEnded):
+    """The lease ran out under the attempt; another one may own the job by now."""

@@ -1,0 +1,141 @@
+"""Leases: how long an attempt may believe that a job is its own."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sqr_jobs.domain.failures import JobErrorCode
+from sqr_jobs.domain.job import Claim
+from sqr_jobs.errors import AttemptAborted, AttemptEnded, AttemptFailed, DatabaseUnavailable, LeaseLost
+from sqr_jobs.ports import JobExecution
+
+__all__ = ["Lease", "LeaseKeeper"]
+
+_logger = logging.getLogger("sqr_jobs.leases")
+
+
+class Lease:
+    """One attempt's hold on its job, in monotonic seconds of this process.
+
+    The *fence* lies a safe distance before the moment when the database lets others take the job; each
+    renewal moves it. Whoever works under a lease asks how much time is left, and stops at none.
+    """
+
+    def __init__(
+        self, claim: Claim, *, claimed_at: float, fence_s: float, limit_s: float, now: Callable[[], float]
+    ) -> None:
+        self.claim = claim
+        self._now = now
+        self._fence_at = claimed_at + fence_s
+        self._limit_at = claimed_at + limit_s
+        self._deadline_at = claimed_at + claim.left_ms / 1000
+        self._is_aborted = False
+
+    def left(self) -> float:
+        """Seconds until this attempt may write nothing more; 0 or less when it already may not."""
+        if self._is_aborted:
+            return 0.0
+        return min(self._fence_at, self._deadline_at) - self._now()
+
+    def rendering_left(self) -> float:
+        """Seconds until the render must be ended: by the attempt's own limit, or as `left`."""
+        return min(self.left(), self._limit_at - self._now())
+
+    def ending(self) -> AttemptEnded:
+        """Say why there is no time left."""
+        if self._is_aborted:
+            return AttemptAborted("The worker is shutting down.")
+        if self.left() <= 0:
+            return LeaseLost("The lease or the deadline passed under this attempt.")
+        return AttemptFailed(JobErrorCode.RENDER_TIMEOUT, "The attempt passed its time limit.")
+
+    def extend(self, fence_at: float) -> None:
+        """Move the fence after a renewal."""
+        self._fence_at = max(self._fence_at, fence_at)
+
+    def lose(self) -> None:
+        """The database said that the job is not this attempt's any more: stop at once."""
+        self._fence_at = float("-inf")
+
+    def abort(self) -> None:
+        """Stop at once, and give the job back."""
+        self._is_aborted = True
+
+
+class LeaseKeeper:
+    """Renews the leases of one process from one thread.
+
+    The thread that runs an attempt does no database I/O meanwhile, so a slow database can't hold up the
+    kill of an attempt whose time is over.
+    """
+
+    def __init__(
+        self,
+        jobs: JobExecution,
+        *,
+        heartbeat_s: float,
+        fence_s: float,
+        limit_s: float,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._jobs = jobs
+        self._heartbeat_s = heartbeat_s
+        self._fence_s = fence_s
+        self._limit_s = limit_s
+        self._now = now
+        self._leases: set[Lease] = set()
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def hold(self, claim: Claim, *, claimed_at: float) -> Iterator[Lease]:
+        """Keep a claim's lease alive; `claimed_at` is the monotonic time before the claim was sent."""
+        lease = Lease(
+            claim, claimed_at=claimed_at, fence_s=self._fence_s, limit_s=self._limit_s, now=self._now
+        )
+        with self._lock:
+            self._leases.add(lease)
+            if self._thread is None and not self._stop.is_set():
+                self._thread = threading.Thread(target=self._beat, name="sqr-jobs-leases", daemon=True)
+                self._thread.start()
+        try:
+            yield lease
+        finally:
+            with self._lock:
+                self._leases.discard(lease)
+
+    def renew_all(self) -> None:
+        """Renew every lease once. A database out of reach changes nothing: the fences end the attempts."""
+        with self._lock:
+            leases = list(self._leases)
+        for lease in leases:
+            sent_at = self._now()
+            try:
+                if self._jobs.renew(lease.claim):
+                    lease.extend(sent_at + self._fence_s)
+                else:
+                    lease.lose()
+            except DatabaseUnavailable as error:
+                _logger.warning("a lease could not be renewed: %s", error)
+
+    def abort_all(self) -> None:
+        """Stop every attempt of this process; their jobs go back to the queue."""
+        with self._lock:
+            for lease in self._leases:
+                lease.abort()
+
+    def stop(self) -> None:
+        """End the thread. Leases that are still held run into their fences."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=1)
+
+    def _beat(self) -> None:
+        while not self._stop.wait(self._heartbeat_s):
+            try:
+                self.renew_all()
+            except Exception:
+                _logger.exception("the lease keeper failed and goes on")

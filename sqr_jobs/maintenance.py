@@ -1,0 +1,99 @@
+"""What keeps jobs moving when something died: the relay rings again, the reaper takes and ends."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from sqr_jobs.errors import Unavailable
+from sqr_jobs.ports import JobQueue, JobUpkeep
+
+__all__ = ["Maintenance"]
+
+_logger = logging.getLogger("sqr_jobs.maintenance")
+
+_BATCH = 100
+
+
+class Maintenance:
+    """Relay and reaper. Any number of copies may run: the relay only reads, the reaper compares and swaps."""
+
+    def __init__(
+        self, *, jobs: JobUpkeep, queue: JobQueue, relay_interval_s: float, reaper_interval_s: float
+    ) -> None:
+        self._jobs = jobs
+        self._queue = queue
+        self._loops = [
+            _Loop("relay", self.relay, relay_interval_s),
+            _Loop("reaper", self.reap, reaper_interval_s),
+        ]
+
+    def relay(self) -> int:
+        """Ring for due jobs that no waiting message stands for, at most 100; the number of rings.
+
+        A message lost, a broker wiped or a process that died between commit and ring is healed by this.
+        """
+        due = self._jobs.count_due()
+        if due == 0:
+            return 0
+        missing = min(due - self._queue.waiting(), _BATCH)
+        if missing <= 0:
+            return 0
+        job_ids = self._jobs.due(missing)
+        for job_id in job_ids:
+            self._queue.ring(job_id)
+        return len(job_ids)
+
+    def reap(self) -> int:
+        """End jobs past their deadline, and take jobs whose worker died; the number of both."""
+        reaped = 0
+        for take in (self._jobs.reap_deadlines, self._jobs.reap_leases):
+            while True:
+                taken = take(_BATCH)
+                reaped += taken
+                if taken < _BATCH:
+                    break
+        return reaped
+
+    def run_once(self) -> tuple[int, int]:
+        """Reap, then relay, once, as `sqr-jobs maintain --once` does; how many were reaped and rung for."""
+        reaped = self.reap()
+        return reaped, self.relay()
+
+    def start(self) -> None:
+        """Run both, each in a thread of its own, so that a slow broker never holds up the reaper."""
+        for loop in self._loops:
+            loop.start()
+
+    def stop(self) -> None:
+        """End both threads."""
+        for loop in self._loops:
+            loop.stop()
+
+
+class _Loop:
+    """One duty, again and again, whatever it raises."""
+
+    def __init__(self, name: str, duty: Callable[[], int], interval_s: float) -> None:
+        self._name = name
+        self._duty = duty
+        self._interval_s = interval_s
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"sqr-jobs-{name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=1)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._duty()
+            except Unavailable as error:
+                _logger.warning("the %s waits: %s", self._name, error)
+            except Exception:
+                _logger.exception("the %s failed and goes on", self._name)
+            self._stop.wait(self._interval_s)

@@ -1,0 +1,142 @@
+"""One attempt, from claim to complete."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqr_jobs.domain.failures import JobErrorCode
+from sqr_jobs.domain.job import Claim, Document
+from sqr_jobs.errors import (
+    AttemptAborted,
+    AttemptFailed,
+    DatabaseUnavailable,
+    DocumentsUnavailable,
+    LeaseLost,
+)
+from sqr_jobs.leases import Lease, LeaseKeeper
+from sqr_jobs.ports import DocumentProducer, DocumentStore, JobExecution, RenderOrder
+
+__all__ = ["Processor"]
+
+_logger = logging.getLogger("sqr_jobs.processing")
+
+_TEMPLATE_WAIT_MS = 5_000
+_WRITE_AGAIN_S = 0.25
+_Answer = TypeVar("_Answer")
+
+
+class Processor:
+    """Claims jobs, has their documents made and stored, and records the end.
+
+    Whatever happens in between, the job either reaches its end here, or its lease runs out and another
+    worker takes it: nothing is remembered outside the database.
+    """
+
+    def __init__(
+        self,
+        *,
+        jobs: JobExecution,
+        producer: DocumentProducer,
+        documents: DocumentStore,
+        leases: LeaseKeeper,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._jobs = jobs
+        self._producer = producer
+        self._documents = documents
+        self._leases = leases
+        self._now = now
+        self._draining = threading.Event()
+
+    def process(self, job_id: str | None = None) -> bool:
+        """Make one attempt at the job named, else at the oldest due one.
+
+        Returns whether there was one to make. Raises `DatabaseUnavailable` only when none could be claimed.
+        """
+        if self._draining.is_set():
+            return False  # the row stays due, and a relay rings for it elsewhere
+        claimed_at = self._now()
+        claim = self._jobs.claim(job_id)
+        if claim is None:
+            return False
+        with self._leases.hold(claim, claimed_at=claimed_at) as lease:
+            self._attempt(claim, lease, claimed_at)
+        return True
+
+    def drain(self) -> None:
+        """Claim nothing more; attempts that run go on."""
+        self._draining.set()
+
+    def abort(self) -> None:
+        """Stop the attempts that still run and give their jobs back."""
+        self._draining.set()
+        self._leases.abort_all()
+
+    def _attempt(self, claim: Claim, lease: Lease, claimed_at: float) -> None:
+        try:
+            document = self._make(claim, lease)
+            duration_ms = round((self._now() - claimed_at) * 1000)
+            if not self._insist(
+                lease, lambda: self._jobs.complete(claim, document, duration_ms=duration_ms)
+            ):
+                self._log(logging.WARNING, "fenced off: another attempt owns the job", claim)
+        except AttemptFailed as failure:
+            self._end_failed(claim, lease, failure)
+        except AttemptAborted:
+            self._jobs.give_back(claim, delay_ms=0)
+        except (LeaseLost, DatabaseUnavailable) as ending:
+            self._log(logging.WARNING, "%s", claim, ending)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not cost the job its bounded tries
+            self._log(logging.ERROR, "an attempt broke: %s", claim, type(error).__name__, stack=True)
+            failure = AttemptFailed(JobErrorCode.RENDER_CRASHED, f"{type(error).__name__}: {error}")
+            self._end_failed(claim, lease, failure)
+
+    def _make(self, claim: Claim, lease: Lease) -> Document:
+        job = claim.job
+        order = RenderOrder(
+            job_id=job.job_id,
+            org_id=job.org_id,
+            user_id=job.user_id,
+            template=job.template,
+            created_at=job.created_at,
+        )
+        produced = self._producer.produce(order, lease)
+        try:
+            self._documents.put(claim.document_key, produced, until=lease.left)
+        except DocumentsUnavailable as error:
+            if lease.left() <= 0:
+                raise lease.ending() from None
+            raise AttemptFailed(JobErrorCode.STORAGE_UNAVAILABLE, str(error)) from None
+        finally:
+            produced.release()
+        return Document(key=claim.document_key, size=produced.size, sha256=produced.sha256)
+
+    def _end_failed(self, claim: Claim, lease: Lease, failure: AttemptFailed) -> None:
+        self._log(logging.WARNING, "attempt failed: %s%s", claim, failure.code, failure.stack)
+        try:
+            if failure.code is JobErrorCode.TEMPLATE_NOT_FOUND:
+                self._insist(
+                    lease,
+                    lambda: self._jobs.give_back(claim, delay_ms=_TEMPLATE_WAIT_MS, code=failure.code),
+                )
+            else:
+                self._insist(lease, lambda: self._jobs.fail(claim, failure.code, failure.cause))
+        except (LeaseLost, AttemptAborted, DatabaseUnavailable) as ending:
+            self._log(logging.WARNING, "the failure could not be recorded: %s", claim, ending)
+
+    def _insist(self, lease: Lease, write: Callable[[], _Answer]) -> _Answer:
+        """Repeat a fenced write over a database outage, while the lease allows it."""
+        while True:
+            try:
+                return write()
+            except DatabaseUnavailable:
+                if lease.left() <= _WRITE_AGAIN_S:
+                    raise
+                time.sleep(_WRITE_AGAIN_S)
+
+    def _log(self, level: int, message: str, claim: Claim, *values: object, stack: bool = False) -> None:
+        job = claim.job
+        fields = {"job": job.job_id, "org": job.org_id, "attempt": job.attempt, "state": str(job.state)}
+        _logger.log(level, f"job %s: {message}", job.job_id, *values, extra=fields, stack_info=stack)

