@@ -1,13 +1,11 @@
 """From flowables to pages, with ReportLab."""
 
-import functools
 import io
 from collections.abc import Iterable, Iterator
 from typing import Any, SupportsIndex, overload
 
 from pydantic import BaseModel
 from reportlab import rl_config
-from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate
 
 from sqr_jobs.documents.page import Page
@@ -28,11 +26,8 @@ def lay_out(template: Template[Any], data: BaseModel) -> bytes:
     rl_config.useA85 = 0  # ASCII85 would grow each stream by a quarter, for finishing to take back
     buffer = io.BytesIO()
     document = _Document(buffer, template, data)
-    document.build(_Pulled(template.flowables(data)), canvasmaker=_canvas)
+    document.build(_Pulled(template.flowables(data)))
     return buffer.getvalue()
-
-
-_canvas = functools.partial(Canvas, initialFontName=REGULAR, initialFontSize=10, invariant=1, pageCompression=1)
 
 
 class _Document(BaseDocTemplate):
@@ -41,7 +36,7 @@ class _Document(BaseDocTemplate):
     def __init__(self, buffer: io.BytesIO, template: Template[Any], data: BaseModel) -> None:
         top, right, bottom, left = template.margins
         width, height = template.page_size
-        super().__init__(buffer, pagesize=template.page_size, invariant=1, allowSplitting=1)
+        super().__init__(buffer, pagesize=template.page_size, invariant=1, initialFontName=REGULAR)
         frame = Frame(left, bottom, width - left - right, height - top - bottom, 0, 0, 0, 0, id="body")
         self.addPageTemplates(PageTemplate(id="page", frames=[frame], pagesize=template.page_size))
         self._template, self._data = template, data
