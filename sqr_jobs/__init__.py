@@ -15,6 +15,7 @@ from sqr_jobs.errors import ConfigurationError, RequestRefused, SqrJobsError, Un
 from sqr_jobs.ports import Authenticator, UserDirectory
 from sqr_jobs.report_jobs import Download, ReportJobs
 from sqr_jobs.settings import Settings
+from sqr_jobs.wiring import build_report_jobs
 
 __all__ = [
     "ApiStatus",
@@ -36,4 +37,5 @@ __all__ = [
     "Unavailable",
     "User",
     "UserDirectory",
+    "build_report_jobs",
 ]

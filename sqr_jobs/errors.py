@@ -121,6 +121,8 @@ class RateLimited(RequestRefused):
             f"Try again in {retry_after_s} s."
         )
         self.retry_after_s = retry_after_s
+        self.limit = limit
+        self.window_s = window_s
 
 
 class UserNotFound(RequestRefused):

@@ -43,6 +43,10 @@ class Lease:
         """Seconds until the render must be ended: by the attempt's own limit, or as `left`."""
         return min(self.left(), self._limit_at - self._now())
 
+    def rendering_limit(self) -> float:
+        """Seconds until the render must be ended even if every renewal succeeds."""
+        return min(self._limit_at, self._deadline_at) - self._now()
+
     def ending(self) -> AttemptEnded:
         """Say why there is no time left."""
         if self._is_aborted:

@@ -79,17 +79,21 @@ class ReportJobs:
         lifetime_ms: int,
         worker: EmbeddedWorker,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+        system: object = None,
     ) -> None:
         self._intake = intake
         self._limiter = limiter
         self._queue = queue
         self._documents = documents
         self._users = users
-        self._templates = templates
+        self.templates = templates
+        """The registered templates."""
         self._ceiling = ceiling
         self._lifetime_ms = lifetime_ms
         self._worker = worker
         self._new_id = new_id
+        self.system = system
+        """The parts that this was wired from, for the command line; None where it was put together by hand."""
 
     def start(self) -> None:
         """Start the embedded worker of this process, once; where workers run elsewhere, nothing."""
@@ -127,7 +131,7 @@ class ReportJobs:
             job_id=self._new_id(),
             org_id=caller.org_id,
             user_id=user_id,
-            template=self._templates.choose(caller, user),
+            template=self.templates.choose(caller, user),
             lifetime_ms=self._lifetime_ms,
         )
         job = self._intake.create(new, self._ceiling, connection)
@@ -172,7 +176,7 @@ class ReportJobs:
                 extra={"job": job.job_id, "org": job.org_id},
             )
             raise DocumentGone
-        filename = self._templates.filename(job.template, user, job.job_id)
+        filename = self.templates.filename(job.template, user, job.job_id)
         url = self._documents.url(
             job.document.key, filename=filename, expires_s=_URL_LIFETIME_S, origin=origin
         )

@@ -28,11 +28,12 @@ class LocalDocumentStore:
 
     Several processes may share it. Files appear whole or not at all. A link names its key, its file name
     and its end, and is signed over all three with HMAC-SHA-256; keys that are not of this library's own
-    shape are refused before the file system sees them. `now` gives epoch seconds.
+    shape are refused before the file system sees them. `link_key` is asked when a link is made or checked;
+    `now` gives epoch seconds.
     """
 
     def __init__(
-        self, folder: Path, *, link_key: bytes, files_path: str, now: Callable[[], float] = time.time
+        self, folder: Path, *, link_key: Callable[[], bytes], files_path: str, now: Callable[[], float] = time.time
     ) -> None:
         self._folder = folder
         self._link_key = link_key
@@ -102,7 +103,7 @@ class LocalDocumentStore:
 
     def _sign(self, query: Mapping[str, str]) -> str:
         signed = "\n".join(["GET", *(query[field] for field in _FIELDS[:-1])])
-        return hmac.new(self._link_key, signed.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+        return hmac.new(self._link_key(), signed.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
 
     def _path(self, key: str) -> Path:
         if not _KEY.fullmatch(key):

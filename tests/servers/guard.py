@@ -10,21 +10,34 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import sys
 
-__all__: list[str] = []
+import psutil
+
+__all__ = ["kill_tree"]
 
 
-def _guard(process_group: int, folder: str, server_pipe: int) -> None:
-    """Wait for the end of standard input, then kill the group and delete its folder once all are gone."""
+def kill_tree(process: psutil.Process) -> None:
+    """Kill a process and all its descendants with SIGKILL, at one blow.
+
+    Killing the first one alone is not enough, nor is its process group: each backend of PostgreSQL leads a
+    group of its own, and one that is busy computes on for hours without its postmaster.
+    """
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.suspend()  # it neither starts children now nor reacts to the death of one
+        for member in [*process.children(recursive=True), process]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
+
+
+def _guard(process: psutil.Process, folder: str, server_pipe: int) -> None:
+    """Wait for the end of standard input, then kill the server and delete its folder once it is gone."""
     os.read(sys.stdin.fileno(), 1)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process_group, signal.SIGKILL)
+    kill_tree(process)
     # Each process of the server holds the writing end: this returns when the last one has exited.
     os.read(server_pipe, 1)
     shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
-    _guard(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    _guard(psutil.Process(int(sys.argv[1])), sys.argv[2], int(sys.argv[3]))

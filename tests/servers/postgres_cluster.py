@@ -37,11 +37,13 @@ def create_cluster(folder: Path, *, port: int, password: str) -> ServerProcess:
         WheelProgramNotFound: the wheel isn't installed.
 
     """
-    account = _account(folder)
+    account = _account()
+    _give(folder, account)
     programs = _programs(account, folder)
     data = folder / "data"
     password_file = folder / "password"
     password_file.write_text(password)
+    _give(password_file, account)
     initdb = [
         str(programs / "initdb"),
         f"--pgdata={data}",
@@ -62,16 +64,18 @@ def create_cluster(folder: Path, *, port: int, password: str) -> ServerProcess:
     return ServerProcess(command, folder=folder, account=account, stop_signal=signal.SIGINT)
 
 
-def _account(folder: Path) -> pwd.struct_passwd | None:
-    """Return the account to run as and give it the folder: nobody for root, whom PostgreSQL refuses.
+def _account() -> pwd.struct_passwd | None:
+    """Return the account to run as: nobody for root, whom PostgreSQL refuses, else None for our own.
 
-    None stands for the account of the tests. A number without an entry in passwd won't do for initdb.
+    A bare number won't do: initdb wants an entry in the system's list of users.
     """
-    if os.geteuid() != 0:
-        return None
-    account = pwd.getpwnam("nobody")
-    os.chown(folder, account.pw_uid, account.pw_gid)
-    return account
+    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+
+
+def _give(path: Path, account: pwd.struct_passwd | None) -> None:
+    """Make the account own a file, which our umask may have closed to all others."""
+    if account is not None:
+        os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
 
 
 def _programs(account: pwd.struct_passwd | None, folder: Path) -> Path:
@@ -83,14 +87,12 @@ def _programs(account: pwd.struct_passwd | None, folder: Path) -> Path:
     try:
         run_as(account, [str(installed / "postgres"), "--version"], folder=folder)
     except PermissionError:
-        if account is None:
-            raise
         package = installed.parents[1]
         # Two neighbours, since the programs find their libraries by relative paths.
         for source in (package, package.with_name(f"{package.name}.libs")):
             if source.exists():
                 shutil.copytree(source, folder / source.name, symlinks=True)
                 for path in (folder / source.name, *(folder / source.name).rglob("*")):
-                    os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
+                    _give(path, account)
         return folder / installed.relative_to(package.parent)
     return installed

@@ -11,6 +11,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
+from tests.servers.guard import kill_tree
 from tests.servers.ports import wait_until
 
 if TYPE_CHECKING:
@@ -104,9 +107,9 @@ class ServerProcess:
         self.kill()
 
     def kill(self) -> None:
-        """Kill the server with SIGKILL and return when all its processes are gone, children included."""
+        """Kill the server with SIGKILL and return when all its processes are gone."""
         if self.pid is not None and self._child is not None:
-            os.killpg(self._child.pid, signal.SIGKILL)
+            kill_tree(psutil.Process(self._child.pid))
         if self._child is not None:
             self._child.wait()
             self._child = None
@@ -133,9 +136,8 @@ class ServerProcess:
             )
         finally:
             os.close(held_by_server)
-        # -I and -S: the guard needs no packages, and starts in a third of the time.
         self._guard = subprocess.Popen(
-            [sys.executable, "-IS", _GUARD, str(self._child.pid), self._folder, str(self._server_pipe)],
+            [sys.executable, "-I", _GUARD, str(self._child.pid), self._folder, str(self._server_pipe)],
             stdin=subprocess.PIPE,
             pass_fds=(self._server_pipe,),
             cwd="/",

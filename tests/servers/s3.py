@@ -180,7 +180,7 @@ class S3Server:
 
 
 def _client(endpoint_url: str, access_key: str, secret_key: str) -> Any:
-    """Return a boto3 client that tries once and asks neither a proxy nor the caller's AWS settings."""
+    """Return a boto3 client that tries once and asks no proxy."""
     return boto3.Session().client(
         "s3",
         endpoint_url=endpoint_url,

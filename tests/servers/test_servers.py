@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -10,6 +11,7 @@ from redis import Redis
 from sqlalchemy import create_engine, inspect, make_url, text
 from sqlalchemy.exc import OperationalError
 
+from tests.servers.ports import wait_until
 from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer
 
@@ -88,6 +90,20 @@ def test_postgres_keeps_what_was_committed_across_a_kill() -> None:
         server.restart()
         assert _execute(url, "SELECT id FROM kept") == [1]
         engine.dispose()
+
+
+def test_postgres_is_killed_in_the_middle_of_a_statement() -> None:
+    """A backend that is busy notices nothing of its postmaster's death, and would keep the data locked."""
+    with PostgresServer() as server, ThreadPoolExecutor() as threads:
+        url = server.create_database()
+        busy = threads.submit(_execute, url, "DO $$ BEGIN LOOP NULL; END LOOP; END $$")
+        count = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'DO%'"
+        wait_until(lambda: _execute(url, count) == [1], seconds=10, what="the endless statement")
+        server.kill_immediately()
+        with pytest.raises(OperationalError):
+            busy.result(timeout=10)
+        server.start()
+        assert _execute(url, count) == [0]
 
 
 def _set(url: str) -> None:

@@ -1,0 +1,85 @@
+"""The worker inside the web process: Dramatiq on a broker in memory."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+
+import dramatiq
+from dramatiq.brokers.stub import StubBroker
+
+from sqr_jobs.service import WorkerService
+
+__all__ = ["InProcessWorker", "NoWorker", "in_process_broker"]
+
+_logger = logging.getLogger("sqr_jobs.worker")
+
+_TIMEOUT_MS = 100
+
+
+class NoWorker:
+    """`EmbeddedWorker` of a web process whose workers run elsewhere."""
+
+    def start(self) -> None:
+        """Do nothing."""
+
+    def stop(self) -> None:
+        """Do nothing."""
+
+
+class InProcessWorker:
+    """`EmbeddedWorker` that starts once per process and never before a fork.
+
+    A server that loads the application and then forks gets one worker in each child: what was started is
+    remembered with the process that started it.
+    """
+
+    def __init__(
+        self,
+        *,
+        broker: Callable[[], dramatiq.Broker],
+        service: Callable[[], WorkerService],
+        threads: int,
+        grace_s: float,
+    ) -> None:
+        self._broker = broker
+        self._make_service = service
+        self._threads = threads
+        self._grace_s = grace_s
+        self._lock = threading.Lock()
+        self._started_in: int | None = None
+        self._service: WorkerService | None = None
+        self._worker: dramatiq.Worker | None = None
+
+    def start(self) -> None:
+        """Start the worker unless this process has it."""
+        if self._started_in == os.getpid():
+            return
+        with self._lock:
+            if self._started_in == os.getpid():
+                return
+            self._service = self._make_service()
+            broker = self._broker()
+            broker.emit_after("process_boot")
+            self._worker = dramatiq.Worker(
+                broker, worker_threads=self._threads, worker_timeout=_TIMEOUT_MS
+            )
+            self._worker.start()
+            self._service.start()
+            self._started_in = os.getpid()
+        _logger.info("the embedded worker runs with %d threads", self._threads)
+
+    def stop(self) -> None:
+        """Drain, stop and forget, so that `start` can begin anew."""
+        with self._lock:
+            if self._started_in != os.getpid() or self._service is None or self._worker is None:
+                return
+            self._service.drain()
+            self._worker.stop(timeout=round(self._grace_s * 1000))
+            self._service.stop()
+            self._started_in = self._service = self._worker = None
+
+
+def in_process_broker() -> StubBroker:
+    """Make a broker in memory, without Dramatiq's default middleware, which would retry."""
+    return StubBroker(middleware=[])

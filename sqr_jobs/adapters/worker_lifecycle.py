@@ -1,0 +1,64 @@
+"""Ties a worker's service to the life of a Dramatiq worker process."""
+
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import dramatiq
+
+from sqr_jobs.service import WorkerService
+
+__all__ = ["WorkerLifecycle"]
+
+_logger = logging.getLogger("sqr_jobs.worker")
+
+
+class WorkerLifecycle(dramatiq.Middleware):
+    """Starts the service after the process booted, drains it at SIGTERM, and stops it at the end.
+
+    It holds no job state: Dramatiq swallows what a hook raises. A second SIGTERM changes nothing, because
+    systemd sends one to the whole group and Dramatiq's master forwards another.
+    """
+
+    def __init__(self, service: Callable[[], WorkerService]) -> None:
+        self._make_service = service
+        self._service: WorkerService | None = None
+
+    def process(self, job_id: str | None) -> bool:
+        """Make one attempt, for the actor."""
+        return self._service.processor.process(job_id) if self._service else False
+
+    def after_process_boot(self, broker: dramatiq.Broker) -> None:  # noqa: ARG002 - Dramatiq's hook
+        """Start relay and reaper in the worker process itself, after the fork."""
+        self._service = self._make_service()
+        self._service.start()
+        if threading.current_thread() is threading.main_thread():
+            self._drain_on(signal.SIGTERM, self._service)
+
+    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
+        """Claim nothing more."""
+        if self._service:
+            self._service.drain()
+
+    def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
+        """End threads and children."""
+        if self._service:
+            self._service.stop()
+
+    @staticmethod
+    def _drain_on(number: signal.Signals, service: WorkerService) -> None:
+        dramatiqs: Any = signal.getsignal(number)
+        arrived = False
+
+        def handle(signum: int, frame: object) -> None:
+            nonlocal arrived
+            if arrived:
+                return
+            arrived = True
+            service.drain()
+            if callable(dramatiqs):
+                dramatiqs(signum, frame)
+
+        signal.signal(number, handle)

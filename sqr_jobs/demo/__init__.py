@@ -1,0 +1,1 @@
+"""The demo: sample people and a screening report about them, for trying the service and for its tests."""

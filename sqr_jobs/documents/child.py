@@ -1,0 +1,158 @@
+"""The render child: `python -m sqr_jobs.documents.child`, one order after the other over pipes.
+
+A process of its own can be killed whatever it does: a hang in C that holds the GIL, a segfault, memory that
+grows without end. Two timers of the kernel, which need no Python to run, end it even when its parent can't:
+SIGALRM at the attempt's limit, and SIGIO when the pipe that only the parent holds is closed by its death.
+"""
+
+import contextlib
+import fcntl
+import gc
+import os
+import resource
+import signal
+import sys
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from sqr_jobs.documents.guard import Guard
+from sqr_jobs.documents.pipes import pack, read_message
+from sqr_jobs.documents.production import make_document
+from sqr_jobs.documents.template import Catalog
+from sqr_jobs.domain.failures import JobErrorCode
+from sqr_jobs.domain.job import TemplateRef
+from sqr_jobs.errors import AttemptFailed, ConfigurationError
+from sqr_jobs.factory import load_factory
+from sqr_jobs.ports import RenderOrder
+
+__all__ = ["main"]
+
+_STDIN, _STDOUT, _STDERR = 0, 1, 2
+
+
+def main(arguments: list[str]) -> int:
+    """Serve orders until the parent closes the pipe; `arguments` are the output's and lifeline's descriptors."""
+    output_fd, lifeline_fd = (int(argument) for argument in arguments)
+    _die_with_parent(lifeline_fd)
+    replies = os.dup(_STDOUT)
+    os.dup2(_STDERR, _STDOUT)  # what a template prints must not be taken for a reply
+    hello = read_message(_STDIN)
+    if hello is None:
+        return 0
+    sys.path[:] = hello["sys_path"]
+    try:
+        catalog = _catalog(hello["factory"])
+    except Exception as error:  # noqa: BLE001 - whatever the host's modules raise
+        detail = str(error) if isinstance(error, ConfigurationError) else f"{type(error).__name__}: {error}"
+        _send(replies, {"start_failed": detail[:2_000]})
+        return 1
+    guard = Guard()
+    _warm_up()
+    _send(replies, {"ready": True})
+    with os.fdopen(output_fd, "w+b") as output:
+        while (message := read_message(_STDIN)) is not None:
+            reply = _answer(message, catalog, guard, output)
+            _send(replies, reply)
+            if reply.get("code") == JobErrorCode.OUT_OF_MEMORY:
+                return 1  # its heap is worn out; the parent starts another
+    return 0
+
+
+def _send(fd: int, message: dict[str, Any]) -> None:
+    data = pack(message)
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def _catalog(factory: str) -> Catalog:
+    templates = load_factory(factory)().templates
+    if not isinstance(templates, Catalog):
+        raise ConfigurationError(f"{factory} does not return what build_report_jobs(…) returned.")
+    return templates
+
+
+def _warm_up() -> None:
+    """Pay for imports and fonts before the first order's time runs."""
+    from sqr_jobs.documents import finishing, layout  # noqa: F401, PLC0415
+    from sqr_jobs.documents.text import style  # noqa: PLC0415
+
+    style("body")
+    gc.collect()
+    gc.freeze()
+
+
+def _answer(message: dict[str, Any], catalog: Catalog, guard: Guard, output: BinaryIO) -> dict[str, Any]:
+    limits = _Limits(**message["limits"])
+    output.seek(0)
+    output.truncate()
+    try:
+        limits.set()
+        size = make_document(
+            catalog,
+            _order(message["order"]),
+            output,
+            max_bytes=limits.output_bytes,
+            loaded=guard.close,
+        )
+        output.flush()
+    except AttemptFailed as failure:
+        return {"code": failure.code, "cause": failure.cause[:10_000], "stack": failure.stack}
+    except MemoryError:
+        return {"code": JobErrorCode.OUT_OF_MEMORY, "cause": "MemoryError", "stack": ""}
+    finally:
+        limits.lift()
+        guard.open()
+    return {"size": size}
+
+
+def _order(fields: dict[str, Any]) -> RenderOrder:
+    return RenderOrder(**{**fields, "template": TemplateRef(**fields["template"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Limits:
+    """What one attempt may take; the kernel holds it to that."""
+
+    seconds: float
+    memory_bytes: int
+    output_bytes: int
+
+    def set(self) -> None:
+        signal.setitimer(signal.ITIMER_REAL, self.seconds)  # SIGALRM's default action: the process ends
+        slack = 1_048_576
+        _set_soft(resource.RLIMIT_FSIZE, self.output_bytes + slack)
+        if (taken := _address_space()) is not None:
+            _set_soft(resource.RLIMIT_AS, taken + self.memory_bytes)
+
+    def lift(self) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for what in (resource.RLIMIT_FSIZE, resource.RLIMIT_AS):
+            _set_soft(what, resource.getrlimit(what)[1])
+
+
+def _set_soft(what: int, value: int) -> None:
+    hard = resource.getrlimit(what)[1]
+    if hard != resource.RLIM_INFINITY and value != resource.RLIM_INFINITY:
+        value = min(value, hard)
+    resource.setrlimit(what, (value, hard))
+
+
+def _address_space() -> int | None:
+    """Measure what the process has now; None where the system does not tell (macOS)."""
+    with contextlib.suppress(OSError), open("/proc/self/statm", "rb") as statm:  # noqa: PTH123
+        return int(statm.read().split()[0]) * resource.getpagesize()
+    return None
+
+
+def _die_with_parent(lifeline_fd: int) -> None:
+    """Let the kernel signal this process when the pipe's only writer, the parent, is gone."""
+    fcntl.fcntl(lifeline_fd, fcntl.F_SETOWN, os.getpid())
+    flags = fcntl.fcntl(lifeline_fd, fcntl.F_GETFL)
+    fcntl.fcntl(lifeline_fd, fcntl.F_SETFL, flags | os.O_ASYNC | os.O_NONBLOCK)
+    with contextlib.suppress(BlockingIOError):
+        if os.read(lifeline_fd, 1) == b"":  # it died before the signal was arranged
+            os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,56 @@
+"""Creates and changes the tables, with Alembic, in a version table of our own.
+
+Run by `sqr-jobs db upgrade`. A host that has Alembic itself adds this folder's `versions` to its
+`version_locations`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
+
+__all__ = ["VERSION_TABLE", "current", "downgrade", "head", "upgrade"]
+
+VERSION_TABLE = "sqr_jobs_alembic_version"
+
+
+def upgrade(engine: Engine, revision: str = "head") -> None:
+    """Bring the tables up to a revision."""
+    _run(engine, lambda config: command.upgrade(config, revision))
+
+
+def downgrade(engine: Engine, revision: str) -> None:
+    """Take the tables back to a revision; `base` removes them, with every job."""
+    _run(engine, lambda config: command.downgrade(config, revision))
+
+
+def current(engine: Engine) -> str | None:
+    """Read the database's revision; None where there is none."""
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        return context.get_current_revision()
+
+
+def head() -> str:
+    """Name the revision that this version of the library needs."""
+    found = ScriptDirectory.from_config(_config()).get_current_head()
+    assert found is not None
+    return found
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    return config
+
+
+def _run(engine: Engine, what: Callable[[Config], None]) -> None:
+    config = _config()
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        what(config)
+        connection.commit()

@@ -1,0 +1,101 @@
+"""The jobs and their history."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "sqr_jobs_0001"
+down_revision = None
+branch_labels = ("sqr_jobs",)
+depends_on = None
+
+_TERMINAL_STAYS = """
+CREATE FUNCTION sqr_jobs_terminal_stays() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'job % is %, which never changes', OLD.job_id, OLD.state;
+END $$
+"""
+_TERMINAL_STAYS_TRIGGER = """
+CREATE TRIGGER sqr_jobs_terminal_stays BEFORE UPDATE OF state ON sqr_jobs_job FOR EACH ROW
+WHEN (OLD.state IN ('COMPLETE', 'FAILED', 'CANCELLED') AND NEW.state IS DISTINCT FROM OLD.state)
+EXECUTE FUNCTION sqr_jobs_terminal_stays()
+"""
+_TERMINAL_STAYS_SQLITE = """
+CREATE TRIGGER sqr_jobs_terminal_stays BEFORE UPDATE OF state ON sqr_jobs_job FOR EACH ROW
+WHEN OLD.state IN ('COMPLETE', 'FAILED', 'CANCELLED') AND NEW.state IS NOT OLD.state
+BEGIN SELECT RAISE(ABORT, 'a terminal job never changes its state'); END
+"""
+
+
+def upgrade() -> None:
+    op.create_table(
+        "sqr_jobs_job",
+        sa.Column("job_id", _id(36), primary_key=True),
+        sa.Column("org_id", _id(255), nullable=False),
+        sa.Column("user_id", _id(16), nullable=False),
+        sa.Column("template", sa.String(64), nullable=False),
+        sa.Column("template_version", sa.String(32), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("attempt", sa.Integer, nullable=False),
+        sa.Column("failures", sa.Integer, nullable=False),
+        sa.Column("crashes", sa.Integer, nullable=False),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("updated_at", sa.BigInteger, nullable=False),
+        sa.Column("available_at", sa.BigInteger, nullable=False),
+        sa.Column("deadline_at", sa.BigInteger, nullable=False),
+        sa.Column("lease_until", sa.BigInteger),
+        sa.Column("lease_token", sa.String(32)),
+        sa.Column("completed_at", sa.BigInteger),
+        sa.Column("error_code", sa.String(64)),
+        sa.Column("duration_ms", sa.BigInteger),
+        sa.Column("document_key", sa.String(255)),
+        sa.Column("document_size", sa.BigInteger),
+        sa.Column("document_sha256", sa.String(64)),
+        sa.Column("document_expires_at", sa.BigInteger),
+        sa.Column(
+            "active_slot",
+            sa.Integer,
+            sa.Computed(
+                "CASE WHEN state IN ('QUEUED', 'RUNNING', 'RETRY_WAIT') THEN 1 END", persisted=True
+            ),
+        ),
+        sa.UniqueConstraint("org_id", "user_id", "active_slot", name="sqr_jobs_one_active_job"),
+    )
+    op.create_index("sqr_jobs_job_accepted", "sqr_jobs_job", ["org_id", "created_at"])
+    op.create_index("sqr_jobs_job_due", "sqr_jobs_job", ["active_slot", "available_at"])
+    op.create_table(
+        "sqr_jobs_audit",
+        sa.Column(
+            "audit_id",
+            sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+            primary_key=True,
+            autoincrement=True,
+        ),
+        sa.Column(
+            "job_id", _id(36), sa.ForeignKey("sqr_jobs_job.job_id", ondelete="CASCADE"), nullable=False
+        ),
+        sa.Column("from_state", sa.String(16)),
+        sa.Column("to_state", sa.String(16), nullable=False),
+        sa.Column("attempt", sa.Integer, nullable=False),
+        sa.Column("lease_token", sa.String(32)),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("why", sa.String(32), nullable=False),
+        sa.Column("error_code", sa.String(64)),
+        sa.Column("cause", sa.Text),
+    )
+    op.create_index("sqr_jobs_audit_of_job", "sqr_jobs_audit", ["job_id"])
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(_TERMINAL_STAYS)
+        op.execute(_TERMINAL_STAYS_TRIGGER)
+    else:
+        op.execute(_TERMINAL_STAYS_SQLITE)
+
+
+def downgrade() -> None:
+    op.drop_table("sqr_jobs_audit")
+    op.drop_table("sqr_jobs_job")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION sqr_jobs_terminal_stays()")
+
+
+def _id(length: int) -> sa.String:
+    return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")

@@ -1,0 +1,62 @@
+"""What a worker process runs beside the actor: leases, relay, reaper, and their end."""
+
+import logging
+import threading
+
+from sqr_jobs.leases import LeaseKeeper
+from sqr_jobs.maintenance import Maintenance
+from sqr_jobs.ports import DocumentProducer
+from sqr_jobs.processing import Processor
+
+__all__ = ["WorkerService"]
+
+_logger = logging.getLogger("sqr_jobs.worker")
+
+_RESERVE_S = 5.0
+
+
+class WorkerService:
+    """Starts and stops a worker's parts in order.
+
+    Shutdown is in two steps: from `drain` on nothing new is claimed, and attempts that still run shortly
+    before the grace ends are stopped and given back, so that another worker has them at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        processor: Processor,
+        producer: DocumentProducer,
+        leases: LeaseKeeper,
+        maintenance: Maintenance,
+        grace_s: float,
+    ) -> None:
+        self.processor = processor
+        self._producer = producer
+        self._leases = leases
+        self._maintenance = maintenance
+        self._grace_s = grace_s
+        self._abort: threading.Timer | None = None
+
+    def start(self) -> None:
+        """Start relay and reaper; the lease keeper starts with the first claim."""
+        self._maintenance.start()
+
+    def drain(self) -> None:
+        """Claim nothing more; give back what has not ended 5 s before the grace does, or at half of it."""
+        if self._abort is not None:
+            return
+        self.processor.drain()
+        wait_s = max(self._grace_s - _RESERVE_S, self._grace_s / 2)
+        _logger.info("draining: running attempts have %.1f s to end", wait_s)
+        self._abort = threading.Timer(wait_s, self.processor.abort)
+        self._abort.daemon = True
+        self._abort.start()
+
+    def stop(self) -> None:
+        """End the threads and the idle children, once no attempt runs."""
+        if self._abort is not None:
+            self._abort.cancel()
+        self._maintenance.stop()
+        self._leases.stop()
+        self._producer.close()

@@ -1,0 +1,206 @@
+"""The endpoints: one definition for every framework."""
+
+from collections.abc import Callable, Mapping
+
+from pydantic import ValidationError
+
+from sqr_jobs.domain.caller import Caller
+from sqr_jobs.domain.filenames import content_disposition
+from sqr_jobs.domain.job import Job
+from sqr_jobs.errors import (
+    BodyTooLarge,
+    InsufficientScope,
+    LinkRefused,
+    RateLimited,
+    RequestInvalid,
+    UnsupportedMediaType,
+)
+from sqr_jobs.ports import Authenticator, LocalDocuments, Quota
+from sqr_jobs.report_jobs import ReportJobs
+from sqr_jobs.web.messages import HttpReply, HttpRequest
+from sqr_jobs.web.models import CreateReportJob, DownloadUrl, ReportJob
+from sqr_jobs.web.problems import poll_again_s, problem_reply
+
+__all__ = ["FILES_PATH", "Endpoints"]
+
+FILES_PATH = "/files"
+"""Where, below the prefix, the local document store's links lead."""
+
+
+class Endpoints:
+    """Plain synchronous methods from request to reply; they never raise.
+
+    `prefix` is the path under which the host mounts them. The order of the checks is the contract's.
+    """
+
+    def __init__(
+        self,
+        reports: ReportJobs,
+        *,
+        authenticator: Authenticator | None,
+        prefix: str,
+        max_body_bytes: int,
+        create_scope: str | None = None,
+        read_scope: str | None = None,
+        public_url: str | None = None,
+        support_contact: str | None = None,
+        local_documents: LocalDocuments | None = None,
+    ) -> None:
+        self.reports = reports
+        self.prefix = prefix
+        self.max_body_bytes = max_body_bytes
+        self._authenticator = authenticator
+        self._create_scope = create_scope
+        self._read_scope = read_scope
+        self._public_url = public_url.rstrip("/") if public_url else None
+        self._support_contact = support_contact
+        self._local_documents = local_documents
+
+    @property
+    def needs_caller(self) -> bool:
+        """Whether the host must bring its own login, because no token can be judged here."""
+        return self._authenticator is None
+
+    def create(self, request: HttpRequest) -> HttpReply:
+        """`POST prefix`: store a job."""
+        return self._answer(request, lambda: self._create(request))
+
+    def status(self, request: HttpRequest, job_id: str) -> HttpReply:
+        """`GET prefix/{id}`: tell how a job stands."""
+        return self._answer(request, lambda: self._status(request, job_id))
+
+    def download_url(self, request: HttpRequest, job_id: str) -> HttpReply:
+        """`GET prefix/{id}/url`: issue a fresh URL."""
+        return self._answer(request, lambda: self._download_url(request, job_id))
+
+    def file(self, request: HttpRequest) -> HttpReply:
+        """`GET prefix/files`: serve a signed link of the local document store."""
+        return self._answer(request, lambda: self._file(request))
+
+    def _create(self, request: HttpRequest) -> HttpReply:
+        caller = self._caller(request, self._create_scope)
+        _check_media_type(request.headers)
+        if len(request.body) > self.max_body_bytes:
+            raise BodyTooLarge(f"The body may have at most {self.max_body_bytes} bytes.")
+        quota: Quota | None = None
+        try:
+            quota = self.reports.admit(caller)
+            body = _parse(request.body)
+            job = self.reports.create(caller, user_id=body.user_id)
+        except RateLimited as refusal:
+            return self._with_quota(self._problem(request, refusal), _spent(refusal))
+        except Exception as error:
+            if quota is None:
+                raise
+            # Every answer from the limiter on tells what is left.
+            return self._with_quota(self._problem(request, error), _left(quota))
+        headers = {"Location": f"{self.prefix}/{job.job_id}", "Retry-After": str(poll_again_s(age_ms=0))}
+        return self._with_quota(_json(202, ReportJob.of(job).json_bytes(), headers), _left(quota))
+
+    def _status(self, request: HttpRequest, job_id: str) -> HttpReply:
+        job = self.reports.status(self._caller(request, self._read_scope), job_id)
+        return _json(200, ReportJob.of(job).json_bytes(), _polling(job))
+
+    def _download_url(self, request: HttpRequest, job_id: str) -> HttpReply:
+        caller = self._caller(request, self._read_scope)
+        download = self.reports.download_url(caller, job_id, origin=self._public_url or request.origin)
+        body = DownloadUrl(url=download.url, expires_in_seconds=300, filename=download.filename)
+        return _json(200, body.json_bytes(), {})
+
+    def _file(self, request: HttpRequest) -> HttpReply:
+        if self._local_documents is None:
+            raise LinkRefused
+        path, filename = self._local_documents.open_link(request.query)
+        headers = {
+            "Content-Type": "application/pdf",
+            "Content-Disposition": content_disposition(filename),
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+        }
+        return HttpReply(status=200, headers=headers, body=path)
+
+    def _caller(self, request: HttpRequest, scope: str | None) -> Caller:
+        caller = request.caller
+        if caller is None:
+            assert self._authenticator is not None, "an adapter refuses to mount without either"
+            caller = self._authenticator.authenticate(request.headers)
+        if scope is not None and scope not in caller.scopes:
+            raise InsufficientScope(scope)
+        return caller
+
+    def _answer(self, request: HttpRequest, endpoint: Callable[[], HttpReply]) -> HttpReply:
+        try:
+            return endpoint()
+        except Exception as error:  # noqa: BLE001 - every error has an answer in the table
+            return self._problem(request, error)
+
+    def _problem(self, request: HttpRequest, error: Exception) -> HttpReply:
+        return problem_reply(
+            error, instance=request.path, prefix=self.prefix, support=self._support_contact
+        )
+
+    @staticmethod
+    def _with_quota(reply: HttpReply, headers: dict[str, str]) -> HttpReply:
+        reply.headers.update(headers)
+        return reply
+
+
+def _check_media_type(headers: Mapping[str, str]) -> None:
+    media_type = headers.get("content-type", "").split(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise UnsupportedMediaType("Send the body as JSON, with Content-Type: application/json.")
+
+
+def _parse(body: bytes) -> CreateReportJob:
+    try:
+        return CreateReportJob.model_validate_json(body)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False, include_context=False)
+        raise RequestInvalid(" ".join(_sentence(fault["loc"], fault["type"], fault["msg"]) for fault in faults)) from None
+
+
+def _sentence(location: tuple[int | str, ...], kind: str, message: str) -> str:
+    field = ".".join(str(part)[:64] for part in location).encode("ascii", "replace").decode()
+    match kind:
+        case "missing":
+            return f"{field} is missing."
+        case "extra_forbidden":
+            return f"{field} is not a known field."
+        case "value_error":
+            return message.removeprefix("Value error, ")
+        case "json_invalid":
+            return "The body is not valid JSON."
+        case "model_type" | "model_attributes_type":
+            return "The body must be a JSON object."
+        case _:
+            return f"{field or 'The body'}: {message}."
+
+
+def _json(status: int, body: bytes, headers: dict[str, str]) -> HttpReply:
+    return HttpReply(
+        status=status,
+        headers={"Content-Type": "application/json", "Cache-Control": "no-store", **headers},
+        body=body,
+    )
+
+
+def _polling(job: Job) -> dict[str, str]:
+    if not job.is_active:
+        return {}
+    return {"Retry-After": str(poll_again_s(age_ms=job.as_of - job.created_at))}
+
+
+def _left(quota: Quota) -> dict[str, str]:
+    return _quota_headers(quota.limit, quota.window_s, quota.remaining, quota.reset_s)
+
+
+def _spent(refusal: RateLimited) -> dict[str, str]:
+    return _quota_headers(refusal.limit, refusal.window_s, 0, refusal.retry_after_s)
+
+
+def _quota_headers(limit: int, window_s: int, remaining: int, reset_s: int) -> dict[str, str]:
+    """Write the fields of draft-ietf-httpapi-ratelimit-headers."""
+    return {
+        "RateLimit-Policy": f'"org";q={limit};w={window_s}',
+        "RateLimit": f'"org";r={remaining};t={reset_s}',
+    }

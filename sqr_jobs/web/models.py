@@ -1,0 +1,124 @@
+"""The wire models (contract, `openapi.yaml`): what JSON comes in and goes out."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from sqr_jobs.domain.caller import user_id_faults
+from sqr_jobs.domain.job import Job
+from sqr_jobs.domain.states import ApiStatus, JobState
+
+__all__ = ["CreateReportJob", "DownloadUrl", "Problem", "ReportJob", "error_code", "timestamp"]
+
+
+def timestamp(epoch_ms: int) -> str:
+    """Write an instant as the API does: UTC, milliseconds, `Z`."""
+    instant = datetime.fromtimestamp(epoch_ms // 1000, UTC)
+    return f"{instant:%Y-%m-%dT%H:%M:%S}.{epoch_ms % 1000:03d}Z"
+
+
+def _judged(user_id: str) -> str:
+    if faults := user_id_faults(user_id):
+        raise ValueError(" ".join(faults))
+    return user_id
+
+
+Timestamp = Annotated[
+    str,
+    Field(
+        pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$",
+        json_schema_extra={"format": "date-time"},
+    ),
+]
+Code = Annotated[str, Field(pattern="^[A-Z][A-Z0-9_]*$")]
+JobId = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, validate_by_alias=True)
+
+    def json_bytes(self) -> bytes:
+        """Write JSON; fields that have no value are left out."""
+        return self.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+class CreateReportJob(BaseModel):
+    """The body of a creation; unknown fields are refused."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True)
+
+    user_id: Annotated[
+        str,
+        AfterValidator(_judged),
+        Field(json_schema_extra={"minLength": 1, "maxLength": 16, "examples": ["US1A2B3C4D5E6F78"]}),
+    ]
+
+
+class ReportJob(_Wire):
+    """A job as it stands."""
+
+    job_id: JobId
+    status: ApiStatus
+    user_id: Annotated[str, Field(min_length=1, max_length=16)]
+    template_version: Annotated[str | None, Field(examples=["v2"])] = None
+    size_bytes: Annotated[int | None, Field(ge=1)] = None
+    sha256: Annotated[str | None, Field(pattern="^[0-9a-f]{64}$")] = None
+    duration_ms: Annotated[int | None, Field(ge=0)] = None
+    attempts: Annotated[int | None, Field(ge=0)] = None
+    error_code: Code | None = None
+    created_at: Timestamp
+    updated_at: Timestamp
+    completed_at: Timestamp | None = None
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """Show a job: what COMPLETE adds, and what FAILED adds, only then."""
+        values: dict[str, Any] = {
+            "job_id": job.job_id,
+            "status": job.status,
+            "user_id": job.user_id,
+            "attempts": job.attempt,
+            "created_at": timestamp(job.created_at),
+            "updated_at": timestamp(job.updated_at),
+        }
+        if job.completed_at is not None:
+            values["completed_at"] = timestamp(job.completed_at)
+        if job.status is ApiStatus.FAILED:
+            values["error_code"] = error_code(job)
+        if job.document is not None:
+            values |= {
+                "template_version": job.template.version,
+                "size_bytes": job.document.size,
+                "sha256": job.document.sha256,
+                "duration_ms": job.duration_ms,
+            }
+        return cls(**values)
+
+
+class DownloadUrl(_Wire):
+    """A fresh URL of a finished document."""
+
+    url: Annotated[str, Field(json_schema_extra={"format": "uri"})]
+    expires_in_seconds: Literal[300]
+    filename: Annotated[str, Field(examples=["SQR_J_Smith_ABCD.pdf"])]
+
+
+class Problem(_Wire):
+    """An error (RFC 9457)."""
+
+    type: Annotated[str, Field(json_schema_extra={"format": "uri-reference"})]
+    title: str
+    status: Annotated[int, Field(ge=400, le=599)]
+    code: Code
+    detail: str | None = None
+    instance: str | None = None
+    job_id: JobId | None = None
+    job_status: ApiStatus | None = None
+    error_code: Code | None = None
+
+
+def error_code(job: Job) -> str:
+    """Name why a job FAILED; a cancelled one has no failure of its own."""
+    return "CANCELLED" if job.state is JobState.CANCELLED else str(job.error_code)

@@ -1,0 +1,110 @@
+"""What the OpenAPI document says of each operation (contract, `openapi.yaml`)."""
+
+from typing import Any, Final
+
+from sqr_jobs.web.models import CreateReportJob, DownloadUrl, Problem, ReportJob
+
+__all__ = ["OPERATIONS"]
+
+_TAG = "PDF Report (API Client)"
+_ID = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "The jobId that the creation answered.",
+    "schema": {"type": "string"},
+}
+_STRING = {"schema": {"type": "string"}}
+_QUOTA = {"RateLimit-Policy": _STRING, "RateLimit": _STRING}
+
+
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    described: dict[int | str, dict[str, Any]] = {}
+    for status in statuses:
+        described[status] = {
+            "description": _MEANINGS[status],
+            "model": Problem,
+            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+    described[401]["headers"] = {"WWW-Authenticate": {"schema": {"type": "string", "pattern": "^Bearer"}}}
+    if 429 in described:
+        retry = {"required": True, "schema": {"type": "integer", "minimum": 1, "maximum": 600}}
+        described[429]["headers"] = {"Retry-After": retry, **_QUOTA}
+    return described
+
+
+_MEANINGS: Final = {
+    400: "The body is malformed or breaks a rule.",
+    401: "No token, or one that is not valid.",
+    403: "The token lacks a scope, or the organisation may not report on this user.",
+    404: "No such user, or no such job of this organisation.",
+    409: "A job for this user is still active.",
+    410: "The document has expired or is gone.",
+    413: "The body is too large.",
+    415: "The body is not declared as JSON.",
+    422: "The job is not complete, or failed.",
+    429: "More than 10 creations in 10 minutes for this organisation.",
+    500: "An unexpected fault.",
+    503: "A part of the service is out of reach.",
+}
+
+OPERATIONS: Final[dict[str, dict[str, Any]]] = {
+    "create": {
+        "operation_id": "createOrgReportJob",
+        "tags": [_TAG],
+        "summary": "Create a PDF report job",
+        "status_code": 202,
+        "responses": {
+            202: {
+                "description": "The job is stored and will be processed.",
+                "model": ReportJob,
+                "headers": {
+                    "Location": {"description": "Path of the job's status.", **_STRING},
+                    "Retry-After": {
+                        "description": "Seconds until the first poll is worth it.",
+                        "schema": {"type": "integer"},
+                    },
+                    **_QUOTA,
+                },
+            },
+            **_problems(400, 401, 403, 404, 409, 413, 415, 429, 500, 503),
+        },
+        "openapi_extra": {
+            "security": [{"bearer": []}],
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": CreateReportJob.model_json_schema()}},
+            },
+        },
+    },
+    "status": {
+        "operation_id": "getOrgReportJob",
+        "tags": [_TAG],
+        "summary": "Read a report job's status",
+        "responses": {
+            200: {
+                "description": "The job as it stands.",
+                "model": ReportJob,
+                "headers": {
+                    "Retry-After": {
+                        "description": "Present while the job is not in a terminal state.",
+                        "schema": {"type": "integer"},
+                    }
+                },
+            },
+            **_problems(401, 403, 404, 500, 503),
+        },
+        "openapi_extra": {"security": [{"bearer": []}], "parameters": [_ID]},
+    },
+    "url": {
+        "operation_id": "getOrgReportDownloadUrl",
+        "tags": [_TAG],
+        "summary": "Issue a signed download URL for a completed report",
+        "responses": {
+            200: {"description": "A fresh URL, valid for 300 seconds.", "model": DownloadUrl},
+            **_problems(401, 403, 404, 410, 422, 500, 503),
+        },
+        "openapi_extra": {"security": [{"bearer": []}], "parameters": [_ID]},
+    },
+}
+"""Keywords of FastAPI's `add_api_route`, by operation."""

@@ -1,0 +1,106 @@
+"""The router: reads the request, calls the endpoints, translates the reply."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.params import Depends as DependsMarker
+from fastapi.responses import FileResponse, Response
+from starlette.concurrency import run_in_threadpool
+
+from sqr_jobs.domain.caller import Caller
+from sqr_jobs.report_jobs import ReportJobs
+from sqr_jobs.web import Endpoints, HttpReply, HttpRequest
+from sqr_jobs.web.endpoints import FILES_PATH
+from sqr_jobs.web.openapi import OPERATIONS
+from sqr_jobs.wiring import mount
+
+__all__ = ["create_router"]
+
+
+def create_router(
+    report_jobs: Callable[[], ReportJobs] | ReportJobs, *, caller: Any = None
+) -> APIRouter:
+    """Make the router of the three endpoints: `app.include_router(create_router(report_jobs))`.
+
+    `report_jobs` is the host's factory. `caller=Depends(current_caller)` replaces the token check by the
+    host's own login, which returns a `Caller` or raises what the host answers. The router's lifespan starts
+    and stops the embedded worker. Raises `ConfigurationError`.
+    """
+    endpoints = mount(report_jobs, has_own_login=caller is not None)
+    if caller is not None and not isinstance(caller, DependsMarker):
+        caller = Depends(caller)
+    who = caller if caller is not None else Depends(_nobody)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(endpoints.reports.start)
+        yield
+        await run_in_threadpool(endpoints.reports.stop)
+
+    router = APIRouter(prefix=endpoints.prefix, lifespan=lifespan)
+    body = Depends(_body_reader(endpoints.max_body_bytes))
+
+    def create(request: Request, body: Annotated[bytes, body], caller: Caller | None = who) -> Response:
+        return _reply(endpoints.create(_request(endpoints, request, caller, body)))
+
+    def status(request: Request, caller: Caller | None = who) -> Response:
+        return _reply(endpoints.status(_request(endpoints, request, caller), request.path_params["id"]))
+
+    def download_url(request: Request, caller: Caller | None = who) -> Response:
+        return _reply(endpoints.download_url(_request(endpoints, request, caller), request.path_params["id"]))
+
+    def file(request: Request) -> Response:
+        return _reply(endpoints.file(_request(endpoints, request, None)))
+
+    router.add_api_route(FILES_PATH, file, methods=["GET"], include_in_schema=False)
+    router.add_api_route("", create, methods=["POST"], response_model=None, **OPERATIONS["create"])
+    router.add_api_route("/{id}", status, methods=["GET"], response_model=None, **OPERATIONS["status"])
+    router.add_api_route("/{id}/url", download_url, methods=["GET"], response_model=None, **OPERATIONS["url"])
+    return router
+
+
+def _nobody() -> None:
+    """Stand where a host's own login would."""
+
+
+def _body_reader(limit: int) -> Callable[[Request], Any]:
+    async def read(request: Request) -> bytes:
+        """Read one byte past the limit at most."""
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk[: limit + 1 - len(body)]
+            if len(body) > limit:
+                break
+        return bytes(body)
+
+    return read
+
+
+def _request(
+    endpoints: Endpoints, request: Request, caller: Caller | None, body: bytes = b""
+) -> HttpRequest:
+    path = request.url.path
+    before_prefix, _, _ = path.rpartition(endpoints.prefix)
+    return HttpRequest(
+        path=path,
+        origin=f"{request.url.scheme}://{request.url.netloc}{before_prefix}",
+        headers={name.lower(): value for name, value in request.headers.items()},
+        query=_single(request.query_params.multi_items()),
+        body=body,
+        caller=caller,
+    )
+
+
+def _single(items: list[tuple[str, str]]) -> dict[str, str]:
+    """Take the query's fields; one given twice spoils its name, so that no link with it holds."""
+    query = dict(items)
+    return query if len(query) == len(items) else {}
+
+
+def _reply(reply: HttpReply) -> Response:
+    if isinstance(reply.body, Path):
+        return FileResponse(reply.body, headers=reply.headers, media_type=reply.headers["Content-Type"])
+    return Response(reply.body, status_code=reply.status, headers=reply.headers)

@@ -1,0 +1,93 @@
+"""The blueprint: reads the request, calls the endpoints, translates the reply."""
+
+import atexit
+from collections.abc import Callable
+from pathlib import Path
+
+from flask import Blueprint, Response, request, send_file
+from werkzeug.exceptions import ClientDisconnected
+
+from sqr_jobs.domain.caller import Caller
+from sqr_jobs.report_jobs import ReportJobs
+from sqr_jobs.web import Endpoints, HttpReply, HttpRequest
+from sqr_jobs.web.endpoints import FILES_PATH
+from sqr_jobs.wiring import mount
+
+__all__ = ["create_blueprint"]
+
+
+def create_blueprint(
+    report_jobs: Callable[[], ReportJobs] | ReportJobs,
+    *,
+    caller: Callable[[], Caller] | None = None,
+    name: str = "sqr_jobs",
+) -> Blueprint:
+    """Make the blueprint of the three endpoints: `app.register_blueprint(create_blueprint(report_jobs))`.
+
+    `report_jobs` is the host's factory. `caller=current_caller` replaces the token check by the host's own
+    login, which returns a `Caller` or aborts. The first request starts the embedded worker, and the end of
+    the process stops it. Raises `ConfigurationError`.
+    """
+    endpoints = mount(report_jobs, has_own_login=caller is not None)
+    blueprint = Blueprint(name, __name__, url_prefix=endpoints.prefix)
+
+    @blueprint.before_request
+    def start() -> None:
+        endpoints.reports.start()
+
+    @blueprint.post("")
+    def create() -> Response:
+        who = caller() if caller else None
+        return _reply(endpoints.create(_request(endpoints, who, _body(endpoints.max_body_bytes))))
+
+    @blueprint.get("/<id>")
+    def status(id: str) -> Response:  # noqa: A002 - the path's own name
+        return _reply(endpoints.status(_request(endpoints, caller() if caller else None), id))
+
+    @blueprint.get("/<id>/url")
+    def download_url(id: str) -> Response:  # noqa: A002
+        return _reply(endpoints.download_url(_request(endpoints, caller() if caller else None), id))
+
+    @blueprint.get(FILES_PATH)
+    def file() -> Response:
+        return _reply(endpoints.file(_request(endpoints, None)))
+
+    atexit.register(endpoints.reports.stop)
+    return blueprint
+
+
+def _body(limit: int) -> bytes:
+    """Read one byte past the limit at most."""
+    body = bytearray()
+    while len(body) <= limit:
+        try:
+            chunk = request.stream.read(limit + 1 - len(body))
+        except ClientDisconnected:
+            break
+        if not chunk:
+            break
+        body += chunk
+    return bytes(body)
+
+
+def _request(endpoints: Endpoints, caller: Caller | None, body: bytes = b"") -> HttpRequest:
+    path = request.script_root + request.path
+    before_prefix, _, _ = path.rpartition(endpoints.prefix)
+    items = list(request.args.items(multi=True))
+    query = dict(items)
+    return HttpRequest(
+        path=path,
+        origin=f"{request.scheme}://{request.host}{before_prefix}",
+        headers={name.lower(): value for name, value in request.headers.items()},
+        query=query if len(query) == len(items) else {},  # a field given twice: no link with it holds
+        body=body,
+        caller=caller,
+    )
+
+
+def _reply(reply: HttpReply) -> Response:
+    if isinstance(reply.body, Path):
+        answer = send_file(reply.body, mimetype=reply.headers["Content-Type"], etag=False, conditional=False)
+        answer.headers.update(reply.headers)
+        return answer
+    return Response(reply.body, status=reply.status, headers=reply.headers)
