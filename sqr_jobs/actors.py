@@ -30,7 +30,7 @@ def declare_actors(broker: dramatiq.Broker, process: Callable[[str | None], bool
         except Exception:
             _logger.exception("the actor failed and goes on")
 
-    dramatiq.actor(run, broker=broker, queue_name=QUEUE, actor_name=ACTOR)
+    dramatiq.actor(broker=broker, queue_name=QUEUE, actor_name=ACTOR)(run)
 
 
 _JOB_ID = 36

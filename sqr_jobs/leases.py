@@ -55,12 +55,17 @@ class Lease:
             return LeaseLost("The lease or the deadline passed under this attempt.")
         return AttemptFailed(JobErrorCode.RENDER_TIMEOUT, "The attempt passed its time limit.")
 
+    def check(self) -> None:
+        """Raise what `ending` says when no time is left to render."""
+        if self.rendering_left() <= 0:
+            raise self.ending()
+
     def extend(self, fence_at: float) -> None:
         """Move the fence after a renewal."""
         self._fence_at = max(self._fence_at, fence_at)
 
     def lose(self) -> None:
-        """The database said that the job is not this attempt's any more: stop at once."""
+        """Stop at once: the database said that the job is not this attempt's any more."""
         self._fence_at = float("-inf")
 
     def abort(self) -> None:

@@ -155,10 +155,13 @@ class JobHistory(Protocol):
 
 
 class JobQueue(Protocol):
-    """The doorbell. A message says "there is work"; losing it, doubling it or wiping the broker loses nothing."""
+    """The doorbell: a message says "there is work".
+
+    Losing it, doubling it or wiping the broker loses nothing.
+    """
 
     def ring(self, job_id: str) -> None:
-        """Say that there is work. Raises `QueueUnavailable`, within 150 ms of a broker that does not answer."""
+        """Say that there is work. Raises `QueueUnavailable`, after 150 ms without an answer."""
         ...
 
     def waiting(self) -> int:
@@ -199,6 +202,10 @@ class DocumentProducer(Protocol):
         Raises `AttemptFailed`, `AttemptAborted` or `LeaseLost`; TEMPLATE_NOT_FOUND stands for a template
         that this process does not know.
         """
+        ...
+
+    def warm(self) -> None:
+        """Prepare what the first order would wait for. Raises `ConfigurationError`."""
         ...
 
     def close(self) -> None:

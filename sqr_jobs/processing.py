@@ -78,9 +78,7 @@ class Processor:
         try:
             document = self._make(claim, lease)
             duration_ms = round((self._now() - claimed_at) * 1000)
-            if not self._insist(
-                lease, lambda: self._jobs.complete(claim, document, duration_ms=duration_ms)
-            ):
+            if not self._insist(lease, lambda: self._jobs.complete(claim, document, duration_ms=duration_ms)):
                 self._log(logging.WARNING, "fenced off: another attempt owns the job", claim)
         except AttemptFailed as failure:
             self._end_failed(claim, lease, failure)
@@ -90,8 +88,8 @@ class Processor:
             self._log(logging.WARNING, "%s", claim, ending)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not cost the job its bounded tries
             self._log(logging.ERROR, "an attempt broke: %s", claim, type(error).__name__, stack=True)
-            failure = AttemptFailed(JobErrorCode.RENDER_CRASHED, f"{type(error).__name__}: {error}")
-            self._end_failed(claim, lease, failure)
+            broken = AttemptFailed(JobErrorCode.RENDER_CRASHED, f"{type(error).__name__}: {error}")
+            self._end_failed(claim, lease, broken)
 
     def _make(self, claim: Claim, lease: Lease) -> Document:
         job = claim.job
@@ -139,4 +137,4 @@ class Processor:
     def _log(self, level: int, message: str, claim: Claim, *values: object, stack: bool = False) -> None:
         job = claim.job
         fields = {"job": job.job_id, "org": job.org_id, "attempt": job.attempt, "state": str(job.state)}
-        _logger.log(level, f"job %s: {message}", job.job_id, *values, extra=fields, stack_info=stack)
+        _logger.log(level, "job %s: " + message, job.job_id, *values, extra=fields, exc_info=stack)  # noqa: G003 - all literals

@@ -93,7 +93,7 @@ class ReportJobs:
         self._worker = worker
         self._new_id = new_id
         self.system = system
-        """The parts that this was wired from, for the command line; None where it was put together by hand."""
+        """The parts that this was wired from; None where it was put together by hand."""
 
     def start(self) -> None:
         """Start the embedded worker of this process, once; where workers run elsewhere, nothing."""

@@ -3,6 +3,7 @@
 import logging
 import threading
 
+from sqr_jobs.errors import ConfigurationError
 from sqr_jobs.leases import LeaseKeeper
 from sqr_jobs.maintenance import Maintenance
 from sqr_jobs.ports import DocumentProducer
@@ -39,8 +40,9 @@ class WorkerService:
         self._abort: threading.Timer | None = None
 
     def start(self) -> None:
-        """Start relay and reaper; the lease keeper starts with the first claim."""
+        """Start relay and reaper, and a render child; the lease keeper starts with the first claim."""
         self._maintenance.start()
+        threading.Thread(target=self._warm, name="sqr-jobs-warm", daemon=True).start()
 
     def drain(self) -> None:
         """Claim nothing more; give back what has not ended 5 s before the grace does, or at half of it."""
@@ -60,3 +62,9 @@ class WorkerService:
         self._maintenance.stop()
         self._leases.stop()
         self._producer.close()
+
+    def _warm(self) -> None:
+        try:
+            self._producer.warm()
+        except ConfigurationError as error:
+            _logger.error("no render child could be started: %s", error)  # noqa: TRY400 - it says it all

@@ -117,7 +117,7 @@ class Settings(BaseSettings):
             settings = handler(data)
         except ValidationError as error:
             raise ConfigurationError("\n".join(_sentences(error))) from None
-        faults = settings._contradictions()
+        faults = settings._contradictions()  # noqa: SLF001 - its own
         if faults:
             raise ConfigurationError("\n".join(faults))
         return settings

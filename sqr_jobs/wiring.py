@@ -18,6 +18,7 @@ from sqr_jobs.domain.failures import RetryPolicy
 from sqr_jobs.domain.job import Ceiling
 from sqr_jobs.errors import ConfigurationError
 from sqr_jobs.factory import path_of
+from sqr_jobs.key_file import key_file
 from sqr_jobs.leases import LeaseKeeper
 from sqr_jobs.maintenance import Maintenance
 from sqr_jobs.ports import Authenticator, DocumentProducer, DocumentStore, JobQueue, UserDirectory
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     import dramatiq
     from sqlalchemy import Engine
 
-__all__ = ["System", "build_report_jobs", "mount", "system_of"]
+__all__ = ["System", "build_report_jobs", "database_for", "mount", "system_of"]
 
 
 def build_report_jobs(
@@ -86,6 +87,18 @@ def system_of(reports: object) -> "System":
     return system
 
 
+def database_for(settings: Settings, engine: "Engine | None" = None) -> Database:
+    """Make the job database: the host's engine, the configured URL, else a SQLite file in `data_dir`."""
+    timeout_s = settings.database_timeout_s
+    if engine is not None:
+        return Database(engine, timeout_s=timeout_s, is_host_engine=True)
+    url = _secret(settings.database_url)
+    if url is None:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        url = f"sqlite:///{settings.data_dir.resolve() / 'jobs.db'}"
+    return Database(engine_for(url, timeout_s=timeout_s), timeout_s=timeout_s)
+
+
 class System:
     """All parts of one service, each made when it is first asked for."""
 
@@ -103,7 +116,7 @@ class System:
         self.factory = settings.factory
         self._users = users
         self._authenticator = authenticator
-        self.database = self._database(engine)
+        self.database = database_for(settings, engine)
         self.reports = ReportJobs(
             intake=SqlJobIntake(self.database),
             limiter=_limiter(settings),
@@ -135,7 +148,7 @@ class System:
             read_scope=settings.read_scope,
             public_url=settings.public_url,
             support_contact=settings.support_contact,
-            local_documents=None if settings.s3_bucket else self.documents,  # type: ignore[arg-type]  # then it is local
+            local_documents=None if settings.s3_bucket else self.documents,  # type: ignore[arg-type]
         )
 
     @functools.cached_property
@@ -153,7 +166,7 @@ class System:
                 secret_access_key=_secret(settings.s3_secret_access_key),
                 prefix=settings.s3_prefix,
             )
-        from sqr_jobs.adapters.local_documents import LocalDocumentStore, key_file  # noqa: PLC0415
+        from sqr_jobs.adapters.local_documents import LocalDocumentStore  # noqa: PLC0415
 
         given = _secret(settings.link_key)
         return LocalDocumentStore(
@@ -170,9 +183,8 @@ class System:
 
         return DramatiqQueue(lambda: self._broker, queue_name=QUEUE, actor_name=ACTOR)
 
-    @functools.cached_property
     def maintenance(self) -> Maintenance:
-        """Relay and reaper."""
+        """Make relay and reaper."""
         return Maintenance(
             jobs=SqlJobUpkeep(self.database, policy=_policy(self.settings)),
             queue=self.queue,
@@ -185,9 +197,8 @@ class System:
         """The jobs' histories, for operators."""
         return SqlJobHistory(self.database)
 
-    @functools.cached_property
     def producer(self) -> DocumentProducer:
-        """What makes the documents: render children, or the worker's own thread."""
+        """Make what makes the documents: render children, or the worker's own thread."""
         settings = self.settings
         output_bytes = settings.output_limit_mb * 1_048_576
         if settings.render == "inline":
@@ -218,15 +229,13 @@ class System:
             fence_s=settings.fence_s,
             limit_s=settings.attempt_limit_s,
         )
-        self.__dict__.pop("maintenance", None)
-        processor = Processor(
-            jobs=execution, producer=self.producer, documents=self.documents, leases=leases
-        )
+        producer = self.producer()
+        processor = Processor(jobs=execution, producer=producer, documents=self.documents, leases=leases)
         return WorkerService(
             processor=processor,
-            producer=self.producer,
+            producer=producer,
             leases=leases,
-            maintenance=self.maintenance,
+            maintenance=self.maintenance(),
             grace_s=settings.shutdown_grace_s,
         )
 
@@ -249,18 +258,6 @@ class System:
         broker = working_broker(url, threads=self.settings.worker_threads, middleware=[lifecycle])
         declare_actors(broker, lifecycle.process)
         return broker
-
-    def _database(self, engine: "Engine | None") -> Database:
-        settings = self.settings
-        if engine is not None:
-            return Database(engine, timeout_s=settings.database_timeout_s, is_host_engine=True)
-        url = _secret(settings.database_url)
-        if url is None:
-            settings.data_dir.mkdir(parents=True, exist_ok=True)
-            url = f"sqlite:///{settings.data_dir.resolve() / 'jobs.db'}"
-        return Database(
-            engine_for(url, timeout_s=settings.database_timeout_s), timeout_s=settings.database_timeout_s
-        )
 
     @functools.cached_property
     def _broker(self) -> "dramatiq.Broker":
@@ -317,7 +314,7 @@ def _limiter(settings: Settings) -> Any:
 def _jwt(settings: Settings) -> Authenticator | None:
     if not (settings.jwt_key or settings.jwt_jwks_url):
         return None
-    from sqr_jobs.adapters.jwt_authenticator import JwtAuthenticator  # noqa: PLC0415 - not with a host's own login
+    from sqr_jobs.adapters.jwt_authenticator import JwtAuthenticator  # noqa: PLC0415
 
     return JwtAuthenticator(
         key=_secret(settings.jwt_key),

@@ -20,9 +20,7 @@ from sqr_jobs.wiring import mount
 __all__ = ["create_router"]
 
 
-def create_router(
-    report_jobs: Callable[[], ReportJobs] | ReportJobs, *, caller: Any = None
-) -> APIRouter:
+def create_router(report_jobs: Callable[[], ReportJobs] | ReportJobs, *, caller: Any = None) -> APIRouter:
     """Make the router of the three endpoints: `app.include_router(create_router(report_jobs))`.
 
     `report_jobs` is the host's factory. `caller=Depends(current_caller)` replaces the token check by the
@@ -79,9 +77,7 @@ def _body_reader(limit: int) -> Callable[[Request], Any]:
     return read
 
 
-def _request(
-    endpoints: Endpoints, request: Request, caller: Caller | None, body: bytes = b""
-) -> HttpRequest:
+def _request(endpoints: Endpoints, request: Request, caller: Caller | None, body: bytes = b"") -> HttpRequest:
     path = request.url.path
     before_prefix, _, _ = path.rpartition(endpoints.prefix)
     return HttpRequest(

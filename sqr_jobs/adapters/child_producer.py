@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -51,14 +52,20 @@ class ChildProducer:
         self._work_dir = work_dir
         self._idle: list[_Child] = []
         self._lock = threading.Lock()
+        self._is_closed = False
 
     def warm(self) -> None:
         """Start one child, so that a factory that can't be built shows at once.
 
         Raises `ConfigurationError`.
         """
+        until = time.monotonic() + _START_LIMIT_S
         child = self._start()
-        child.wait_ready(lambda: _START_LIMIT_S)
+        try:
+            child.wait_ready(lambda: until - time.monotonic())
+        except BaseException:
+            child.kill()
+            raise
         self._put_back(child)
 
     def produce(self, order: RenderOrder, lease: Lease) -> ProducedDocument:
@@ -86,6 +93,7 @@ class ChildProducer:
     def close(self) -> None:
         """End the idle children."""
         with self._lock:
+            self._is_closed = True
             idle, self._idle = self._idle, []
         for child in idle:
             child.kill()
@@ -130,7 +138,10 @@ class ChildProducer:
             return
         child.forget_output()
         with self._lock:
-            self._idle.append(child)
+            if not self._is_closed:
+                self._idle.append(child)
+                return
+        child.kill()
 
 
 class _Child:
@@ -140,7 +151,7 @@ class _Child:
         self.output = tempfile.TemporaryFile(dir=work_dir)  # noqa: SIM115 - closed by kill
         lifeline_read, self._lifeline = os.pipe()
         try:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
                 [
                     sys.executable,
                     "-m",

@@ -61,9 +61,7 @@ class InProcessWorker:
             self._service = self._make_service()
             broker = self._broker()
             broker.emit_after("process_boot")
-            self._worker = dramatiq.Worker(
-                broker, worker_threads=self._threads, worker_timeout=_TIMEOUT_MS
-            )
+            self._worker = dramatiq.Worker(broker, worker_threads=self._threads, worker_timeout=_TIMEOUT_MS)
             self._worker.start()
             self._service.start()
             self._started_in = os.getpid()

@@ -23,8 +23,7 @@ class InlineProducer:
         file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by release
         try:
             size = make_document(self._catalog, order, file, max_bytes=self._output_bytes)
-            if lease.rendering_left() <= 0:
-                raise lease.ending()
+            lease.check()
         except BaseException:
             file.close()
             raise
@@ -32,6 +31,9 @@ class InlineProducer:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)
         return ProducedDocument(file=file, size=size, sha256=sha256, release=file.close)
+
+    def warm(self) -> None:
+        """Do nothing: there are no children."""
 
     def close(self) -> None:
         """Do nothing: there are no children."""

@@ -34,9 +34,7 @@ class JwtAuthenticator:
         org_claim: str = "org",
     ) -> None:
         self._key: Any = key
-        self._jwks = (
-            jwt.PyJWKClient(jwks_url, cache_keys=True, lifespan=300, timeout=2) if jwks_url else None
-        )
+        self._jwks = jwt.PyJWKClient(jwks_url, cache_keys=True, lifespan=300, timeout=2) if jwks_url else None
         self._algorithms = list(algorithms)
         self._issuer = issuer
         self._audience = audience
@@ -79,7 +77,9 @@ class JwtAuthenticator:
         try:
             return self._jwks.get_signing_key_from_jwt(token)
         except jwt.PyJWKClientConnectionError as error:
-            raise IdentityUnavailable(f"The issuer's keys are out of reach ({type(error).__name__}).") from None
+            raise IdentityUnavailable(
+                f"The issuer's keys are out of reach ({type(error).__name__})."
+            ) from None
 
     def _caller(self, claims: dict[str, Any]) -> Caller:
         org = claims[self._org_claim]

@@ -8,7 +8,7 @@ from typing import Any
 
 from limits import RateLimitItemPerSecond
 from limits.errors import StorageError
-from limits.storage import MemoryStorage, MovingWindowSupport, storage_from_string
+from limits.storage import MemoryStorage, MovingWindowSupport, Storage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
 from sqr_jobs.errors import ConfigurationError, LimiterUnavailable
@@ -25,7 +25,7 @@ _BREAKER_S = 5.0
 class LimitsRateLimiter:
     """`RateLimiter` over one storage of `limits`. Entries are stamped by this process's clock."""
 
-    def __init__(self, storage: Any, *, limit: int, window_s: int) -> None:
+    def __init__(self, storage: Storage, *, limit: int, window_s: int) -> None:
         if not isinstance(storage, MovingWindowSupport):
             raise ConfigurationError(
                 "SQR_JOBS_LIMITER_URL names a storage without moving windows. Set redis://… or memory://."
@@ -92,10 +92,12 @@ def limiter_for(url: str, *, limit: int, window_s: int) -> RateLimiter:
             "socket_connect_timeout": _TIMEOUT_S,
             "retry": Retry(NoBackoff(), 0),
         }
-        storage = storage_from_string(url, wrap_exceptions=True, **options)
+        storage: Any = storage_from_string(url, wrap_exceptions=True, **options)
     except ModuleNotFoundError:
-        raise ConfigurationError("The Redis client is missing. Install it: pip install 'sqr-jobs[redis]'.") from None
-    except Exception as error:
+        raise ConfigurationError(
+            "The Redis client is missing. Install it: pip install 'sqr-jobs[redis]'."
+        ) from None
+    except Exception as error:  # noqa: BLE001 - whatever a client raises for a URL
         raise ConfigurationError(
             f"SQR_JOBS_LIMITER_URL does not serve ({type(error).__name__}). Set redis://host:6379/0 or memory://."
         ) from None

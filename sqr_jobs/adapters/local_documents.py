@@ -6,7 +6,6 @@ import hmac
 import math
 import os
 import re
-import secrets
 import shutil
 import tempfile
 import time
@@ -17,7 +16,7 @@ from urllib.parse import urlencode
 from sqr_jobs.errors import DocumentsUnavailable, LinkRefused
 from sqr_jobs.ports import ProducedDocument
 
-__all__ = ["LocalDocumentStore", "key_file"]
+__all__ = ["LocalDocumentStore"]
 
 _KEY = re.compile(r"[0-9a-z-]{1,64}/[0-9]{1,9}-[0-9a-f]{1,64}\.pdf")
 _FIELDS = ("key", "filename", "expires", "signature")
@@ -33,7 +32,12 @@ class LocalDocumentStore:
     """
 
     def __init__(
-        self, folder: Path, *, link_key: Callable[[], bytes], files_path: str, now: Callable[[], float] = time.time
+        self,
+        folder: Path,
+        *,
+        link_key: Callable[[], bytes],
+        files_path: str,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
         self._link_key = link_key
@@ -111,20 +115,8 @@ class LocalDocumentStore:
         return self._folder / key
 
 
-def key_file(path: Path) -> bytes:
-    """Read the random key of this file, made on first use; processes that race agree on one."""
-    with contextlib.suppress(FileNotFoundError):
-        return path.read_bytes()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")  # mode 0600
-    with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_hex(32))
-    with contextlib.suppress(FileExistsError):
-        os.link(name, path)
-    Path(name).unlink()
-    return path.read_bytes()
-
-
 def _reason(error: OSError) -> str:
     """Say what failed without the path, which names the job."""
-    return f"The document folder failed ({os.strerror(error.errno) if error.errno else type(error).__name__})."
+    return (
+        f"The document folder failed ({os.strerror(error.errno) if error.errno else type(error).__name__})."
+    )

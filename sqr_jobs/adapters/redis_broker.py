@@ -22,30 +22,34 @@ class BlockingRedisBroker(RedisBroker):
     """A Redis broker whose consumers wake within milliseconds and cost an idle core nothing."""
 
     def __init__(self, *, prefetch: int = 1, **parameters: Any) -> None:
-        super().__init__(**parameters)
+        super().__init__(**parameters)  # type: ignore[no-untyped-call]
         self._prefetch = prefetch
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
-        """Consume with one message per thread, so that none waits behind a long job; the delay queue,
-        which nothing here uses, is left as it comes.
+        """Consume with one message per thread, so that none waits behind a long job.
+
+        The delay queue, which nothing here uses, is left as it comes.
         """
         if queue_name.endswith(".DQ"):
             return super().consume(queue_name, prefetch, timeout)
         return _BlockingConsumer(self, queue_name, self._prefetch, timeout)
 
     def do_enqueue(self, queue_name: str, message_id: str, data: bytes) -> None:
-        """Store and push a message without the stock script, which would also enter the sender as a
-        worker: each one that then falls silent costs the server a scan of all its keys.
+        """Store and push a message without the stock script.
+
+        That would enter the sender as a worker too, and each one that then falls silent costs the server a
+        scan of all its keys.
         """
         name = f"{self.namespace}:{queue_name}"
         with self.client.pipeline(transaction=True) as pipeline:
-            pipeline.hset(f"{name}.msgs", message_id, data)
+            pipeline.hset(f"{name}.msgs", message_id, data)  # type: ignore[arg-type]  # bytes are fine
             pipeline.rpush(name, message_id)
             pipeline.execute()
 
     def waiting(self, queue_name: str) -> int:
         """Count the messages that no consumer has fetched."""
-        return int(self.client.llen(f"{self.namespace}:{queue_name}"))
+        length: Any = self.client.llen(f"{self.namespace}:{queue_name}")
+        return int(length)
 
 
 class _BlockingConsumer(_RedisConsumer):
@@ -55,7 +59,7 @@ class _BlockingConsumer(_RedisConsumer):
     """
 
     def __init__(self, broker: RedisBroker, queue_name: str, prefetch: int, timeout: int) -> None:
-        super().__init__(broker, queue_name, prefetch, timeout)
+        super().__init__(broker, queue_name, prefetch, timeout)  # type: ignore[no-untyped-call]
         self._list = f"{broker.namespace}:{queue_name}"
         self._room = threading.Event()
 
@@ -72,19 +76,19 @@ class _BlockingConsumer(_RedisConsumer):
             self.broker.client.blmove(self._list, self._list, _WAIT_S, "LEFT", "LEFT")
             return self._fetched()
         except redis.RedisError as error:
-            raise ConnectionClosed(error) from None
+            raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
 
     def ack(self, message: MessageProxy) -> None:
         """Acknowledge, and make room for the next message."""
         try:
-            super().ack(message)
+            super().ack(message)  # type: ignore[no-untyped-call]
         finally:
             self._room.set()
 
     def nack(self, message: MessageProxy) -> None:
         """Refuse, and make room for the next message."""
         try:
-            super().nack(message)
+            super().nack(message)  # type: ignore[no-untyped-call]
         finally:
             self._room.set()
 

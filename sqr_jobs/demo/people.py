@@ -1,13 +1,20 @@
-"""The demo's sample people: ordinary ones, one for each thing that can go wrong, and names that trap."""
+"""The demo's sample people and what is known of them.
 
+There are ordinary people, one for each thing that can go wrong, and people whose names are traps.
+"""
+
+import hashlib
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Literal
 
 from sqr_jobs.domain.caller import Caller, User
 
-__all__ = ["PEOPLE", "DemoUsers", "Note", "Person", "find_person"]
+__all__ = ["PEOPLE", "DemoUsers", "Note", "Person", "checks_of", "find_person", "sections_of"]
+
 
 Note = Literal["slow", "fails", "not connected", "traps"]
 """What to expect of a report on the person.
@@ -35,6 +42,11 @@ class Person:
         """The name as its bearer writes it."""
         names = (self.given_name, self.family_name)
         return " ".join(reversed(names) if self.family_name_first else names)
+
+    @property
+    def seed(self) -> bytes:
+        """32 bytes, always the same for this person, to choose made-up facts by."""
+        return hashlib.sha256(self.user_id.encode()).digest()
 
 
 PEOPLE: tuple[Person, ...] = (
@@ -67,16 +79,128 @@ PEOPLE: tuple[Person, ...] = (
         family_name=("Wolfeschlegelsteinhausenbergerdorff" * 9)[:300],
         note="traps",
     ),
-    Person(user_id="USTRAP0000000006", given_name="Bidi\u202efdp\x07", family_name="Ro\u200dsa 😀", note="traps"),
+    Person(
+        user_id="USTRAP0000000006", given_name="Bidi\u202efdp\x07", family_name="Ro\u200dsa 😀", note="traps"
+    ),
 )
 """Each id is unique; the first person is the one the documentation asks for."""
 
+_HOMES = (
+    ("12 Alder Lane", "Bristol", "BS1 9ZZ"),
+    ("7 Mill Rise", "Leeds", "LS1 9ZZ"),
+    ("Flat 3, 40 Harbour Street", "Cardiff", "CF10 9ZZ"),
+    ("58 Castle Terrace", "Edinburgh", "EH1 9ZZ"),
+)
+_NATIONALITIES = (
+    ("British", "British citizen"),
+    ("Irish", "Common Travel Area"),
+    ("Polish", "Settled status"),
+    ("Nigerian", "Indefinite leave to remain"),
+)
+_EMPLOYERS = (
+    ("Fernhill Logistics (sample)", "Operations planner"),
+    ("Harbour & Vale Bank (sample)", "Customer adviser"),
+    ("Larkspur Software (sample)", "Test engineer"),
+    ("Oakmere Care Homes (sample)", "Team leader"),
+    ("Redbridge Museums (sample)", "Collections assistant"),
+)
+_REFEREES = ("Dr Ruth Ashdown", "Marcus Oyelaran", "Ingrid Solberg", "Peter Hallam")
+_CHECKS = (
+    ("Identity document", "Chip read, security features examined", "Document reader"),
+    ("Portrait", "Document compared with a live photograph", "Document reader"),
+    ("Address", "Two independent records compared", "Postal register"),
+    ("Right to work", "Share code confirmed online", "Immigration service"),
+    ("Sanctions lists", "Four lists, with aliases and spellings", "Consolidated lists"),
+    ("Public office", "Politically exposed persons and relatives", "Officials register"),
+    ("Adverse media", "Press of the last seven years", "Press archive"),
+    ("Criminal record", "Basic level, unspent convictions", "Disclosure service"),
+    ("Credit history", "Insolvencies and judgments of six years", "Credit register"),
+    ("Directorships", "Current, former and disqualified", "Company register"),
+    ("Employment, latest", "Dates, role and reason for leaving", "Former employer"),
+    ("Employment, earlier", "Dates and role, five years back", "Former employers"),
+    ("Education", "Highest qualification named", "Awarding body"),
+    ("Driving licence", "Categories, points and validity", "Licensing office"),
+)
 _BY_ID: Mapping[str, Person] = MappingProxyType({person.user_id: person for person in PEOPLE})
 
 
 def find_person(user_id: str) -> Person | None:
     """Find the sample person with this id; None where there is none."""
     return _BY_ID.get(user_id)
+
+
+def sections_of(person: Person, today: date) -> dict[str, list[tuple[str, str | date]]]:
+    """Make up what documents, employers and referees say: headings, and the labels and values under them."""
+    seed = person.seed
+    street, town, postcode = _HOMES[seed[0] % len(_HOMES)]
+    nationality, basis = _NATIONALITIES[seed[1] % len(_NATIONALITIES)]
+    (latest, role), (before, old_role) = (_EMPLOYERS[(seed[2] + n) % len(_EMPLOYERS)] for n in (0, 1))
+    referee, other_referee = (_REFEREES[(seed[3] + n) % len(_REFEREES)] for n in (0, 1))
+    began = today.year - 3 - seed[4] % 4
+    letters = unicodedata.normalize("NFKD", f"{person.given_name}.{person.family_name}").lower()
+    mailbox = "".join(c for c in letters if c.isascii() and (c.isalpha() or c == "."))[:24].strip(".")
+    return {
+        "Identity": [
+            ("Given names", person.given_name),
+            ("Family name", person.family_name),
+            ("Date of birth", date(1961 + seed[5] % 40, 1 + seed[6] % 12, 1 + seed[7] % 28)),
+            ("Nationality", nationality),
+            ("Document", "Passport, with chip"),
+            ("Document number", f"••••• {1000 + seed[8] * 31}"),
+        ],
+        "Contact": [
+            ("Email", f"{mailbox or person.user_id.lower()}@example.com"),
+            ("Telephone", f"+44 20 7946 0{100 + seed[9] * 3}"),
+            ("Preferred language", "English"),
+            ("Address", street),
+            ("Town and postcode", f"{town}, {postcode}"),
+            ("Lived there since", str(today.year - 1 - seed[10] % 9)),
+        ],
+        "Right to work": [
+            ("Basis", basis),
+            ("Share code", f"W{seed[11]:03d} •••"),
+            ("Confirmed on", today - timedelta(days=6 + seed[12] % 5)),
+            ("Valid until", "No end date"),
+            ("Restrictions", "None"),
+            ("Next check due", "Not needed"),
+        ],
+        "Employment history": [
+            ("Latest employer", latest),
+            ("Role", role),
+            ("Period", f"{began} to {today.year - 1}"),
+            ("Employer before", before),
+            ("Role", old_role),
+            ("Period", f"{began - 4 - seed[13] % 5} to {began}"),
+            ("Longest gap", f"{3 + seed[14] % 9} weeks"),
+            ("Years confirmed", "5 of 5"),
+            ("Confirmed by", "Personnel departments"),
+        ],
+        "References": [
+            ("First referee", referee),
+            ("Relationship", "Line manager"),
+            ("Received on", today - timedelta(days=3 + seed[15] % 5)),
+            ("Second referee", other_referee),
+            ("Relationship", "Former colleague"),
+            ("Received on", today - timedelta(days=2 + seed[16] % 6)),
+        ],
+    }
+
+
+def checks_of(person: Person, today: date) -> list[dict[str, str | date | None]]:
+    """Make up results of checks, most of them clear; for the person who fails, one without its date."""
+    seed, count = person.seed, len(_CHECKS)
+    results = dict.fromkeys(range(count), "Clear")
+    results |= dict.fromkeys((number % count for number in seed[20 : 20 + seed[18] % 3]), "Not done")
+    results |= dict.fromkeys((number % count for number in seed[24 : 24 + seed[19] % 3]), "Review")
+    checks: list[dict[str, str | date | None]] = []
+    for index, (name, scope, source) in enumerate(_CHECKS):
+        done_on = None if results[index] == "Not done" else today - timedelta(days=2 + seed[index] % 11)
+        checks.append(
+            {"name": name, "scope": scope, "source": source, "result": results[index], "done_on": done_on}
+        )
+    if person.note == "fails":
+        checks[0] |= {"result": "Clear", "done_on": None}
+    return checks
 
 
 class DemoUsers:

@@ -2,66 +2,42 @@
 
 import hashlib
 import time
-import unicodedata
-from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
 from sqr_jobs import Paragraph, ReportRequest, Template
-from sqr_jobs.demo.people import Person, find_person
+from sqr_jobs.demo.people import Person, checks_of, find_person, sections_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from reportlab.pdfgen.canvas import Canvas
     from reportlab.platypus import Flowable
 
+    from sqr_jobs.demo.drawing import Tone
     from sqr_jobs.documents.page import Page
 
 __all__ = ["Check", "Result", "ScreenedPerson", "ScreeningData", "ScreeningV1", "ScreeningV2", "Section"]
 
 _BRAND = "SQR Screening"
 _SLOW_S = 8
-_MONTHS = "January February March April May June July August September October November December".split()
-_CHECKS = (
-    ("Identity document", "Chip read, security features examined", "Document reader"),
-    ("Portrait", "Document compared with a live photograph", "Document reader"),
-    ("Address", "Two independent records compared", "Postal register"),
-    ("Right to work", "Share code confirmed online", "Immigration service"),
-    ("Sanctions lists", "Four lists, with aliases and spellings", "Consolidated lists"),
-    ("Public office", "Politically exposed persons and relatives", "Officials register"),
-    ("Adverse media", "Press of the last seven years", "Press archive"),
-    ("Criminal record", "Basic level, unspent convictions", "Disclosure service"),
-    ("Credit history", "Insolvencies and judgments of six years", "Credit register"),
-    ("Directorships", "Current, former and disqualified", "Company register"),
-    ("Employment, latest", "Dates, role and reason for leaving", "Former employer"),
-    ("Employment, earlier", "Dates and role, five years back", "Former employers"),
-    ("Education", "Highest qualification named", "Awarding body"),
-    ("Driving licence", "Categories, points and validity", "Licensing office"),
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July"),
+    *("August", "September", "October", "November", "December"),
 )
-_NOTES = (
-    (
-        "How the overall result comes about",
-        "It is “Review needed” as soon as one check is to be reviewed, “Incomplete” while one is not done, and "
-        "“All clear” otherwise. It is a summary, never a recommendation for or against a person.",
-    ),
-    (
-        "Sources",
-        "Each check names the register, body or person that answered. We report what the source said on the "
-        "day of the check; later changes at the source are not followed up.",
-    ),
-    (
-        "Data protection",
-        "This report holds personal data. Use it for the purpose it was asked for, share it with no one who "
-        "does not need it, and delete it when the decision is made. The person may ask for a copy.",
-    ),
-    (
-        "Sample",
-        "Everything in this report is made up for a demonstration: the person, the employers, the referees and "
-        "all results. No register was asked.",
-    ),
-)
+_NOTES = {
+    "Overall result": "It is “Review needed” as soon as one check is to be reviewed, “Incomplete” while one is not "
+    "done, and “All clear” otherwise. It is a summary, never advice for or against a person.",
+    "Sources": "Each check names the register, body or person that answered. We report what the source said on "
+    "the day of the check; what changes there later is not followed up.",
+    "Data protection": "This report holds personal data. Use it for the purpose it was asked for, show it to no "
+    "one who does not need it, and delete it once the decision is made.",
+    "Sample": "Everything in this report is made up for a demonstration: the person, the employers, the referees "
+    "and all results. No register was asked.",
+}
 
 
 class Result(StrEnum):
@@ -70,6 +46,14 @@ class Result(StrEnum):
     CLEAR = "Clear"
     REVIEW = "Review"
     NOT_DONE = "Not done"
+
+
+_TONES: dict[Result, "Tone"] = {Result.CLEAR: "good", Result.REVIEW: "attention", Result.NOT_DONE: "open"}
+_MEANINGS = {
+    Result.CLEAR: "The source answered and there is nothing to report.",
+    Result.REVIEW: "The source answered; someone should look at what it said before a decision.",
+    Result.NOT_DONE: "The source has not answered yet, or the person has not agreed to the check.",
+}
 
 
 class ScreenedPerson(BaseModel):
@@ -163,10 +147,7 @@ class ScreeningV1(_Screening, Template[ScreeningData], name="screening", version
         for section in data.sections:
             yield drawing.block(section.title, drawing.grid(section.pairs))
         yield Paragraph("Checks", drawing.look("heading"))
-        rows = [
-            [drawing.cell(text) for text in (check.name, check.result, _done_on(data, check))]
-            for check in data.checks
-        ]
+        rows = [(check.name, check.result, _done_on(data, check)) for check in data.checks]
         yield drawing.table(("Check", "Result", "Completed"), rows, shares=(56, 20, 24))
 
 
@@ -184,19 +165,75 @@ class ScreeningV2(_Screening, Template[ScreeningData], name="screening", version
         yield drawing.Cover(
             brand=_BRAND, title="Screening report", name=name, details=_details(data), bleed=bleed
         )
-        yield drawing.block("Summary", drawing.Tiles(*data.overall(), {r: len(data.named(r)) for r in Result}))
+        tiles = [
+            drawing.Tile(label=result, figure=str(number), tone=_TONES[result], weight=number)
+            for result, number in ((result, len(data.named(result))) for result in Result)
+        ]
+        worst, verdict = data.overall()
+        overall = drawing.Tile(label="Overall result", figure=verdict, tone=_TONES[worst], wide=True)
+        yield drawing.block("Summary", drawing.Tiles([overall, *tiles]))
         yield Paragraph(data.summary(), drawing.look("cell"))
         for section in data.sections:
             yield drawing.block(section.title, drawing.grid(section.pairs))
         yield Paragraph("Checks", drawing.look("heading"))
         rows = [
             [
-                drawing.cell(check.name, check.scope),
-                drawing.Mark(check.result),
-                drawing.cell(_done_on(data, check)),
-                drawing.cell(check.source),
+                drawing.pair(check.name, check.scope),
+                drawing.Mark(check.result, _TONES[check.result]),
+                _done_on(data, check),
+                check.source,
             ]
             for check in data.checks
         ]
         yield drawing.table(("Check", "Result", "Completed", "Source"), rows, shares=(43, 16, 19, 22))
-        yield drawing.block("Notes", drawing.legend(...), drawing.notes(_NOTES))
+        marks = [(drawing.Mark(result, _TONES[result]), meaning) for result, meaning in _MEANINGS.items()]
+        yield drawing.block("How to read this report", drawing.legend(marks), drawing.notes(_NOTES.items()))
+
+    def draw_page(self, canvas: "Canvas", page: "Page", data: ScreeningData) -> None:
+        """Draw the foot of every page, and the head of all but the first, which has the cover."""
+        from sqr_jobs.demo import drawing  # noqa: PLC0415 - ReportLab stays out of the web process
+
+        width = page.width - page.left - page.right
+        if page.number > 1:
+            drawing.draw_logo(canvas, page.left - 20, page.height - page.top * 0.5 - 4, 15)
+            page.header(canvas, left=self.title(data), right=data.reference)
+            drawing.rule(canvas, page.left, page.height - page.top * 0.5 - 10, width)
+        drawing.rule(canvas, page.left, page.bottom * 0.5 + 15, width)
+        page.footer(canvas, left=f"{_BRAND} · Confidential", right="Page {number} of {total}")
+
+
+def _details(data: ScreeningData) -> list[tuple[str, str]]:
+    return [
+        ("Reference", data.reference),
+        ("Date", _written(data.created_on)),
+        ("Person's id", data.person.user_id),
+        ("Requested by", data.requested_by),
+    ]
+
+
+def _done_on(data: ScreeningData, check: Check) -> str:
+    """Write a check's date; a check that was done without one can't be shown, and the report fails."""
+    if check.done_on is None and check.result is not Result.NOT_DONE:
+        raise ValueError(f"{data.person.full_name}: the check {check.name!r} is done but has no date.")
+    return "\N{EN DASH}" if check.done_on is None else _written(check.done_on)
+
+
+def _written(value: str | date) -> str:
+    """Write a date in English whatever the process's locale is; text stays as it is."""
+    return value if isinstance(value, str) else f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
+
+
+def _sample(person: Person, request: ReportRequest) -> ScreeningData:
+    """Derive all data from person and request, so that every attempt makes the same document."""
+    today = request.created_at.date()
+    return ScreeningData(
+        reference=f"SR-{hashlib.sha256(request.job_id.encode()).hexdigest()[:8].upper()}",
+        created_on=today,
+        requested_by=request.org_id,
+        person=ScreenedPerson.model_validate(person, from_attributes=True),
+        sections=[
+            Section(title=title, pairs=[(label, _written(value)) for label, value in pairs])
+            for title, pairs in sections_of(person, today).items()
+        ],
+        checks=[Check.model_validate(check) for check in checks_of(person, today)],
+    )

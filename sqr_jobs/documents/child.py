@@ -31,7 +31,10 @@ _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
 
 def main(arguments: list[str]) -> int:
-    """Serve orders until the parent closes the pipe; `arguments` are the output's and lifeline's descriptors."""
+    """Serve orders until the parent closes the pipe.
+
+    `arguments` are the descriptors of the output file and of the lifeline.
+    """
     output_fd, lifeline_fd = (int(argument) for argument in arguments)
     _die_with_parent(lifeline_fd)
     replies = os.dup(_STDOUT)
@@ -132,7 +135,7 @@ class _Limits:
 
 def _set_soft(what: int, value: int) -> None:
     hard = resource.getrlimit(what)[1]
-    if hard != resource.RLIM_INFINITY and value != resource.RLIM_INFINITY:
+    if resource.RLIM_INFINITY not in (hard, value):
         value = min(value, hard)
     resource.setrlimit(what, (value, hard))
 

@@ -62,7 +62,9 @@ class Guard:
             if isinstance(path, int) or path is None:
                 return
             if (flags or 0) & _WRITING or not self._may_read(os.fsdecode(path)):
-                raise PermissionError("a layout may not open this file: put assets beside the template's module")
+                raise PermissionError(
+                    "a layout may not open this file: put assets beside the template's module"
+                )
 
     def _may_read(self, path: str) -> bool:
         real = os.path.realpath(path)

@@ -47,8 +47,8 @@ class _Document(BaseDocTemplate):
 
     def _endBuild(self) -> None:  # noqa: N802 - ReportLab's hook: the pages are done, the file is not
         pages = self.page
-        save, self.canv.save = self.canv.save, lambda: None
-        super()._endBuild()
+        save, self.canv.save = self.canv.save, lambda: None  # type: ignore[method-assign]
+        super()._endBuild()  # type: ignore[misc]  # not in the stubs
         Page.define_total(self.canv, pages)
         save()
 

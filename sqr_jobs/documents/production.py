@@ -59,9 +59,7 @@ def _load(template: Template[Any], order: RenderOrder, created_at: datetime) -> 
     except MemoryError as error:
         raise AttemptFailed(JobErrorCode.OUT_OF_MEMORY, "MemoryError", stack=_stack(error)) from None
     except ValidationError as error:
-        raise AttemptFailed(
-            JobErrorCode.REPORT_DATA_INVALID, _cause(error), stack=_stack(error)
-        ) from None
+        raise AttemptFailed(JobErrorCode.REPORT_DATA_INVALID, _cause(error), stack=_stack(error)) from None
     except BaseException as error:  # noqa: BLE001
         raise AttemptFailed(
             JobErrorCode.REPORT_DATA_UNAVAILABLE, _cause(error), stack=_stack(error)

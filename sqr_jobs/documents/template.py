@@ -40,7 +40,7 @@ class ReportRequest:
 
 
 class Template(ABC, Generic[Data]):
-    """One kind of report in one version: `class Invoice(Template[InvoiceData], name="invoice", version="v1")`.
+    """One kind of report in one version: `class Bill(Template[BillData], name="bill", version="v1")`.
 
     `load` fetches the data with all the host's access; from its return on, the render child opens no
     connection and no file but fonts and the package's own assets. `flowables` yields the content. The same
@@ -76,8 +76,10 @@ class Template(ABC, Generic[Data]):
 
     @abstractmethod
     def load(self, request: ReportRequest) -> Data:
-        """Fetch the report's data. Whatever it raises is REPORT_DATA_UNAVAILABLE and tried again; data
-        that the model refuses is REPORT_DATA_INVALID and is not.
+        """Fetch the report's data.
+
+        Whatever it raises is REPORT_DATA_UNAVAILABLE and tried again; data that the model refuses is
+        REPORT_DATA_INVALID and is not.
         """
 
     @abstractmethod

@@ -85,10 +85,24 @@ def _styles() -> "dict[str, ParagraphStyle]":
         "body": body,
         "title": ParagraphStyle("title", body, fontName=BOLD, fontSize=22, leading=28, spaceAfter=10),
         "heading": ParagraphStyle(
-            "heading", body, fontName=BOLD, fontSize=14, leading=19, spaceBefore=14, spaceAfter=6, keepWithNext=1
+            "heading",
+            body,
+            fontName=BOLD,
+            fontSize=14,
+            leading=19,
+            spaceBefore=14,
+            spaceAfter=6,
+            keepWithNext=1,
         ),
         "subheading": ParagraphStyle(
-            "subheading", body, fontName=BOLD, fontSize=11, leading=15, spaceBefore=8, spaceAfter=3, keepWithNext=1
+            "subheading",
+            body,
+            fontName=BOLD,
+            fontSize=11,
+            leading=15,
+            spaceBefore=8,
+            spaceAfter=3,
+            keepWithNext=1,
         ),
         "small": ParagraphStyle("small", body, fontSize=8, leading=11, textColor=grey),
         "label": ParagraphStyle("label", body, fontSize=8.5, leading=12, textColor=grey, spaceAfter=0),

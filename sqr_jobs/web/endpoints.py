@@ -135,9 +135,7 @@ class Endpoints:
             return self._problem(request, error)
 
     def _problem(self, request: HttpRequest, error: Exception) -> HttpReply:
-        return problem_reply(
-            error, instance=request.path, prefix=self.prefix, support=self._support_contact
-        )
+        return problem_reply(error, instance=request.path, prefix=self.prefix, support=self._support_contact)
 
     @staticmethod
     def _with_quota(reply: HttpReply, headers: dict[str, str]) -> HttpReply:
@@ -156,7 +154,9 @@ def _parse(body: bytes) -> CreateReportJob:
         return CreateReportJob.model_validate_json(body)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False, include_context=False)
-        raise RequestInvalid(" ".join(_sentence(fault["loc"], fault["type"], fault["msg"]) for fault in faults)) from None
+        raise RequestInvalid(
+            " ".join(_sentence(fault["loc"], fault["type"], fault["msg"]) for fault in faults)
+        ) from None
 
 
 def _sentence(location: tuple[int | str, ...], kind: str, message: str) -> str:

@@ -27,7 +27,7 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
     described[401]["headers"] = {"WWW-Authenticate": {"schema": {"type": "string", "pattern": "^Bearer"}}}
-    if 429 in described:
+    if 429 in described:  # noqa: PLR2004
         retry = {"required": True, "schema": {"type": "integer", "minimum": 1, "maximum": 600}}
         described[429]["headers"] = {"Retry-After": retry, **_QUOTA}
     return described

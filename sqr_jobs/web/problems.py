@@ -96,6 +96,6 @@ def problem_reply(error: Exception, *, instance: str, prefix: str, support: str 
         code=code,
         detail=detail,
         instance=instance,
-        **extra,  # type: ignore[arg-type]  # the match above knows the fields
+        **extra,
     )
     return HttpReply(status=status, headers=headers, body=problem.json_bytes())

@@ -1,7 +1,7 @@
 """Engines, transactions and the translation of what a driver raises."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ from sqlalchemy import exc as sa_exc
 from sqr_jobs.adapters.sql.clock import epoch_ms
 from sqr_jobs.errors import ConfigurationError, DatabaseUnavailable
 
-__all__ = ["Database", "engine_for"]
+__all__ = ["Database", "after_commit", "engine_for", "translated"]
 
 _DIALECTS = ("postgresql", "sqlite")
 
@@ -133,8 +133,10 @@ class Database:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """Run one transaction that writes. Raises `DatabaseUnavailable` for whatever the driver raises
-        when the database can't be reached, is too slow, or has no tables.
+        """Run one transaction that writes.
+
+        Raises `DatabaseUnavailable` for whatever the driver raises when the database can't be reached, is
+        too slow, or has no tables.
         """
         with translated(), self.engine.connect() as connection, connection.begin():
             if self.is_sqlite:
@@ -142,7 +144,14 @@ class Database:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             elif self._sets_timeout:
                 connection.execute(_SET_TIMEOUT, {"ms": str(self._timeout_ms)})
-            yield connection
+            pending: list[Callable[[], None]] = []
+            connection.info[_AFTER_COMMIT] = pending
+            try:
+                yield connection
+            finally:
+                del connection.info[_AFTER_COMMIT]
+        for action in pending:
+            action()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -155,6 +164,16 @@ class Database:
         self.engine.dispose()
 
 
+def after_commit(connection: Connection, action: Callable[[], None]) -> None:
+    """Do something, such as logging a transition, once it is true; in a host's transaction at once."""
+    pending = connection.info.get(_AFTER_COMMIT)
+    if pending is None:
+        action()
+    else:
+        pending.append(action)
+
+
+_AFTER_COMMIT = "sqr_jobs_after_commit"
 _SET_TIMEOUT = text("SELECT set_config('statement_timeout', :ms, true)")
 
 _MISSING_TABLES = "The database lacks the tables of sqr-jobs, or has old ones. Run: sqr-jobs db upgrade"

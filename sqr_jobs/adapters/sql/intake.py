@@ -143,6 +143,6 @@ class SqlJobIntake:
 
 @contextmanager
 def _savepoint(connection: Connection) -> Iterator[Connection]:
-    """A SAVEPOINT in a transaction that the host began and will end."""
+    """Set a SAVEPOINT in a transaction that the host began and will end."""
     with translated(), connection.begin_nested():
         yield connection

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, insert, select, update
 
-from sqr_jobs.adapters.sql.engine import Database
+from sqr_jobs.adapters.sql.engine import Database, after_commit
 from sqr_jobs.adapters.sql.tables import audit, job
 from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.job import Document, Job, TemplateRef
@@ -132,19 +132,16 @@ def record(
             cause=cause[:10_000].replace("\x00", "") if cause else None,
         )
     )
-    _logger.info(
-        "job %s: %s -> %s (%s)",
-        seen.job_id,
-        source or "-",
-        target,
-        why,
-        extra={
-            "job": seen.job_id,
-            "org": seen.org_id,
-            "attempt": attempt,
-            "state": str(target),
-            "error_code": code and str(code),
-        },
+    event = {
+        "job": seen.job_id,
+        "org": seen.org_id,
+        "attempt": attempt,
+        "state": str(target),
+        "error_code": code and str(code),
+    }
+    after_commit(
+        connection,
+        lambda: _logger.info("job %s: %s -> %s (%s)", seen.job_id, source or "new", target, why, extra=event),
     )
 
 

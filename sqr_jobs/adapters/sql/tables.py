@@ -22,7 +22,7 @@ _STATE = String(16)
 
 
 def _id(length: int) -> String:
-    """A string that no collation may fold: `us1`, `US1` and `US1 ` are three users."""
+    """Make a string type that no collation may fold: `us1`, `US1` and `US1 ` are three users."""
     return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 

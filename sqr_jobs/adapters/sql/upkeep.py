@@ -59,7 +59,9 @@ class SqlJobUpkeep:
         with self._database.read() as connection:
             rows = connection.execute(select_jobs(self._database).where(condition).limit(limit)).all()
         taken = 0
-        for row in rows:  # one short transaction each: a reaper that dies in mid-batch leaves nothing half done
+        for (
+            row
+        ) in rows:  # one short transaction each: a reaper that dies in mid-batch leaves nothing half done
             with self._database.begin() as connection:
                 taken += take(connection, job_from_row(row))
         return taken

@@ -54,9 +54,7 @@ def upgrade() -> None:
         sa.Column(
             "active_slot",
             sa.Integer,
-            sa.Computed(
-                "CASE WHEN state IN ('QUEUED', 'RUNNING', 'RETRY_WAIT') THEN 1 END", persisted=True
-            ),
+            sa.Computed("CASE WHEN state IN ('QUEUED', 'RUNNING', 'RETRY_WAIT') THEN 1 END", persisted=True),
         ),
         sa.UniqueConstraint("org_id", "user_id", "active_slot", name="sqr_jobs_one_active_job"),
     )
