@@ -12,61 +12,68 @@ from typing import TYPE_CHECKING, Any, Literal
 from markupsafe import Markup
 from reportlab.lib.colors import Color, HexColor, white
 from reportlab.lib.styles import ParagraphStyle
-from reportlab.platypus import Flowable, KeepTogether, Table
+from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, Table
 
 from sqr_jobs.documents.text import BOLD, REGULAR, Paragraph, clean, style
 
 if TYPE_CHECKING:
     from reportlab.pdfgen.canvas import Canvas
 
-__all__ = ["Cover", "Mark", "Tile", "Tiles", "Tone", "block", "draw_logo", "grid", "legend", "look", "notes"]
-__all__ += ["pair", "rule", "table"]
+__all__ = [
+    "Cell",
+    "Cover",
+    "Mark",
+    "Tile",
+    "Tiles",
+    "Tone",
+    "block",
+    "draw_logo",
+    "grid",
+    "look",
+    "notes",
+    "opening",
+    "rule",
+    "table",
+]
 
 Tone = Literal["good", "attention", "open"]
 """What a colour says: nothing to report, look at this, or not known yet."""
+Cell = str | tuple[str, str] | Flowable
+"""What a table takes: a text, a text with a remark below it, or something drawn."""
 
 _NAVY, _GREY, _PALE, _HAIRLINE = (HexColor(rgb) for rgb in (0x14304D, 0x616E7C, 0xF3F6F8, 0xD5DCE3))
 _TEAL, _BRIGHT = HexColor(0x23857A), HexColor(0x45B8A8)
 _TONES = {"good": HexColor(0x2F855A), "attention": HexColor(0xC26A00), "open": HexColor(0x6B7885)}
 _LABELLED = Markup('<font size="7.5" color="{}">{}</font><br/>{}')
 _REMARKED = Markup('<font name="NotoSans-Bold">{}</font><br/><font size="7.5" color="#616E7C">{}</font>')
-_NOTE = Markup('<font name="NotoSans-Bold" color="#14304D">{}</font><br/>{}')
 _LONG_NAME = 60
 """Characters beyond which a name is set small on the cover: two lines of large type."""
 
 
 @functools.cache
 def look(name: str) -> ParagraphStyle:
-    """Return a style: heading, cell, small, head, cover-title, cover-name or cover-detail. Raises `KeyError`."""
-    sizes: dict[str, tuple[str, float, float, Color]] = {
+    """Return a style: heading, cell, small, head, cover-title, cover-name or cover-detail, else `KeyError`."""
+    body = style("body")  # registers the fonts
+    font, size, leading, colour = {
         "heading": (BOLD, 12.5, 17, _NAVY),
-        "cell": (REGULAR, 9.5, 13, style("body").textColor),
-        "small": (REGULAR, 8.5, 12.5, style("body").textColor),
-        "head": (BOLD, 8, 10, _NAVY),
+        "cell": (REGULAR, 9.5, 13, body.textColor),
+        "small": (REGULAR, 8.5, 12.5, body.textColor),
+        "head": (BOLD, 8.5, 12, _NAVY),
         "cover-title": (BOLD, 28, 36, white),
         "cover-name": (REGULAR, 15, 21, white),
         "cover-detail": (REGULAR, 9.5, 13, white),
-    }
-    font, size, leading, colour = sizes[name]
-    before, after = (18, 6) if name == "heading" else (0, 0)
-    return ParagraphStyle(
-        name,
-        fontName=font,
-        fontSize=size,
-        leading=leading,
-        textColor=colour,
-        spaceBefore=before,
-        spaceAfter=after,
-    )
+    }[name]
+    made = ParagraphStyle(name, fontName=font, fontSize=size, leading=leading, textColor=colour)
+    if name == "heading":
+        made.spaceBefore, made.spaceAfter = 18, 6
+    return made
 
 
-def rule(canvas: "Canvas", x: float, y: float, width: float) -> None:
-    """Draw a hairline to the right of (x, y)."""
-    canvas.saveState()
-    canvas.setStrokeColor(_HAIRLINE)
+def rule(canvas: "Canvas", x: float, y: float, width: float, colour: Color = _HAIRLINE) -> None:
+    """Draw a thin line to the right of (x, y)."""
+    canvas.setStrokeColor(colour)
     canvas.setLineWidth(0.5)
     canvas.line(x, y, x + width, y)
-    canvas.restoreState()
 
 
 def draw_logo(canvas: "Canvas", x: float, y: float, height: float, *, on_dark: bool = False) -> None:
@@ -126,14 +133,12 @@ class Cover(Flowable):
         canvas.setFillColor(_BRIGHT)
         canvas.rect(-left, -3, across, 3, stroke=0, fill=1)
         draw_logo(canvas, 0, self.height + 4, 34, on_dark=True)
-        _write(canvas, 38, self.height + 17, self._brand, BOLD, 11, white)
+        _write(canvas, 38, self.height + 17, self._brand, size=11, colour=white)
         y = self.height - 34
         for part, height, gap in zip(self._parts, self._heights, (0, 0, 14), strict=True):
             y -= height + gap
             part.drawOn(canvas, 0, y)
-        canvas.setStrokeColor(_GREY)
-        canvas.setLineWidth(0.5)
-        canvas.line(0, y + self._heights[-1] + 6, self.width, y + self._heights[-1] + 6)
+        rule(canvas, 0, y + self._heights[-1] + 6, self.width, _GREY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,8 +173,8 @@ class Tiles(Flowable):
             canvas.rect(x, 14, width, 52, stroke=0, fill=1)
             canvas.setFillColor(_TONES[tile.tone])
             canvas.rect(x, 14, 3, 52, stroke=0, fill=1)
-            _write(canvas, x + 14, 50, tile.label, REGULAR, 8, _GREY)
-            _write(canvas, x + 14, 25, tile.figure, BOLD, 19, _TONES[tile.tone])
+            _write(canvas, x + 14, 50, tile.label, font=REGULAR, size=8, colour=_GREY)
+            _write(canvas, x + 14, 25, tile.figure, size=19, colour=_TONES[tile.tone])
         counted = [tile for tile in self._tiles if tile.weight]
         widths = _shared(self.width, [tile.weight for tile in counted], gap=2)
         for tile, (x, width) in zip(counted, widths, strict=True):
@@ -190,19 +195,24 @@ class Mark(Flowable):
         canvas.setFillColor(colour)
         canvas.setStrokeColor(colour)
         canvas.setLineWidth(1.2)
-        canvas.circle(4.5, 5.5, 3.9, stroke=1, fill=int(self._tone != "open"))
+        canvas.circle(4.5, 6.2, 3.9, stroke=1, fill=int(self._tone != "open"))
         if self._tone == "good":
-            _draw_tick(canvas, 4.5, 5.5, 2.1)
+            _draw_tick(canvas, 4.5, 6.2, 2.1)
         elif self._tone == "attention":
             canvas.setStrokeColor(white)
-            canvas.line(4.5, 5.2, 4.5, 8.2)
-            canvas.line(4.5, 2.9, 4.5, 4.1)
-        _write(canvas, 13, 2.5, self._label, BOLD, 9, colour)
+            canvas.line(4.5, 5.9, 4.5, 8.9)
+            canvas.line(4.5, 3.6, 4.5, 4.8)
+        _write(canvas, 13, 3.1, self._label, size=9, colour=colour)
 
 
 def block(heading: str, *body: Flowable) -> KeepTogether:
     """Set content under a heading, on one page."""
     return KeepTogether([Paragraph(heading, look("heading")), *body])
+
+
+def opening(heading: str) -> Sequence[Flowable]:
+    """Set a heading for content that may go on over pages, with room for the beginning of it."""
+    return CondPageBreak(120), Paragraph(heading, look("heading"))
 
 
 def grid(pairs: Sequence[tuple[str, str]]) -> Table:
@@ -212,35 +222,34 @@ def grid(pairs: Sequence[tuple[str, str]]) -> Table:
     return _columns(cells, 3, top, ("LINEBELOW", (0, 0), (-1, -1), 0.5, _HAIRLINE))
 
 
-def legend(entries: Iterable[tuple[Mark, str]]) -> Table:
-    """Explain marks side by side."""
-    cells = [[mark, Paragraph(text, look("small"))] for mark, text in entries]
-    return _columns(cells, len(cells))
+def notes(texts: Iterable[tuple[str | Mark, str]], columns: int) -> Table:
+    """Set short texts under their headings or marks, side by side."""
+    cells = [
+        [Paragraph(head, look("head")) if isinstance(head, str) else head, Paragraph(text, look("small"))]
+        for head, text in texts
+    ]
+    return _columns(cells, columns)
 
 
-def notes(texts: Iterable[tuple[str, str]]) -> Table:
-    """Set short texts with their headings in two columns."""
-    return _columns([Paragraph(_NOTE.format(*text), look("small")) for text in texts], 2)
-
-
-def pair(text: str, remark: str) -> Flowable:
-    """Set a table's cell with a remark in small grey type below it."""
-    return Paragraph(_REMARKED.format(text, remark), look("cell"))
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str | Flowable]], shares: Sequence[int]) -> Table:
+def table(head: Sequence[str], rows: Iterable[Sequence[Cell]], shares: Sequence[float]) -> Table:
     """Set rows under a head that stands again on each page; `shares` are the columns' widths in per cent."""
     heads = [Paragraph(text, look("head")) for text in head]
-    cells = [[Paragraph(c, look("cell")) if isinstance(c, str) else c for c in row] for row in rows]
+    cells = [[_cell(content) for content in row] for row in rows]
     made = _table(
         [heads, *cells],
         shares,
         ("VALIGN", (0, 0), (-1, -1), "MIDDLE"),
-        ("LINEBELOW", (0, 0), (-1, 0), 0.75, _NAVY),
-        ("LINEBELOW", (0, 1), (-1, -1), 0.5, _HAIRLINE),
+        ("LINEABOVE", (0, 0), (-1, 0), 0.75, _NAVY),
+        ("LINEBELOW", (0, 0), (-1, -1), 0.5, _HAIRLINE),
     )
     made.repeatRows = 1
     return made
+
+
+def _cell(content: Cell) -> Flowable:
+    if isinstance(content, Flowable):
+        return content
+    return Paragraph(content if isinstance(content, str) else _REMARKED.format(*content), look("cell"))
 
 
 def _columns(cells: Sequence[Any], columns: int, *style: Any) -> Table:
@@ -259,8 +268,8 @@ def _table(rows: Sequence[list[Any]], shares: Sequence[float], *commands: Any) -
             ("VALIGN", *whole, "TOP"),
             ("LEFTPADDING", *whole, 0),
             ("RIGHTPADDING", *whole, 14),
-            ("TOPPADDING", *whole, 5),
-            ("BOTTOMPADDING", *whole, 6),
+            ("TOPPADDING", *whole, 6),
+            ("BOTTOMPADDING", *whole, 5),
             *commands,
         ],
     )
@@ -272,7 +281,9 @@ def _shared(width: float, shares: Sequence[int], gap: float) -> list[tuple[float
     return [(unit * sum(shares[:n]) + gap * n, unit * share) for n, share in enumerate(shares)]
 
 
-def _write(canvas: "Canvas", x: float, y: float, text: str, font: str, size: float, colour: Color) -> None:
+def _write(
+    canvas: "Canvas", x: float, y: float, text: str, *, size: float, colour: Color, font: str = BOLD
+) -> None:
     canvas.setFillColor(colour)
     canvas.setFont(font, size)
     canvas.drawString(x, y, clean(text))

@@ -119,6 +119,8 @@ _CHECKS = (
     ("Employment, latest", "Dates, role and reason for leaving", "Former employer"),
     ("Employment, earlier", "Dates and role, five years back", "Former employers"),
     ("Education", "Highest qualification named", "Awarding body"),
+    ("Professional register", "Membership, standing and measures taken", "Professional body"),
+    ("Tax number", "Form, and the name that it is registered to", "Revenue service"),
     ("Driving licence", "Categories, points and validity", "Licensing office"),
 )
 _BY_ID: Mapping[str, Person] = MappingProxyType({person.user_id: person for person in PEOPLE})
@@ -172,8 +174,8 @@ def sections_of(person: Person, today: date) -> dict[str, list[tuple[str, str | 
             ("Role", old_role),
             ("Period", f"{began - 4 - seed[13] % 5} to {began}"),
             ("Longest gap", f"{3 + seed[14] % 9} weeks"),
-            ("Years confirmed", "5 of 5"),
-            ("Confirmed by", "Personnel departments"),
+            ("Years covered", "5"),
+            ("Who was asked", "Personnel departments"),
         ],
         "References": [
             ("First referee", referee),
@@ -187,11 +189,14 @@ def sections_of(person: Person, today: date) -> dict[str, list[tuple[str, str | 
 
 
 def checks_of(person: Person, today: date) -> list[dict[str, str | date | None]]:
-    """Make up results of checks, most of them clear; for the person who fails, one without its date."""
-    seed, count = person.seed, len(_CHECKS)
-    results = dict.fromkeys(range(count), "Clear")
-    results |= dict.fromkeys((number % count for number in seed[20 : 20 + seed[18] % 3]), "Not done")
-    results |= dict.fromkeys((number % count for number in seed[24 : 24 + seed[19] % 3]), "Review")
+    """Make up results of checks, most of them clear; for the person who fails, one without its date.
+
+    The first four are always clear: what `sections_of` tells rests on them.
+    """
+    seed, others = person.seed, len(_CHECKS) - 4
+    results = dict.fromkeys(range(len(_CHECKS)), "Clear")
+    results |= dict.fromkeys((4 + number % others for number in seed[17 : 17 + seed[25] % 3]), "Not done")
+    results |= dict.fromkeys((4 + number % others for number in seed[20 : 20 + seed[26] % 3]), "Review")
     checks: list[dict[str, str | date | None]] = []
     for index, (name, scope, source) in enumerate(_CHECKS):
         done_on = None if results[index] == "Not done" else today - timedelta(days=2 + seed[index] % 11)

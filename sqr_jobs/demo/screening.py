@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reportlab.pdfgen.canvas import Canvas
     from reportlab.platypus import Flowable
 
-    from sqr_jobs.demo.drawing import Tone
+    from sqr_jobs.demo.drawing import Mark, Tone
     from sqr_jobs.documents.page import Page
 
 __all__ = ["Check", "Result", "ScreenedPerson", "ScreeningData", "ScreeningV1", "ScreeningV2", "Section"]
@@ -29,14 +29,22 @@ _MONTHS = (
     *("August", "September", "October", "November", "December"),
 )
 _NOTES = {
-    "Overall result": "It is “Review needed” as soon as one check is to be reviewed, “Incomplete” while one is not "
-    "done, and “All clear” otherwise. It is a summary, never advice for or against a person.",
-    "Sources": "Each check names the register, body or person that answered. We report what the source said on "
-    "the day of the check; what changes there later is not followed up.",
-    "Data protection": "This report holds personal data. Use it for the purpose it was asked for, show it to no "
-    "one who does not need it, and delete it once the decision is made.",
-    "Sample": "Everything in this report is made up for a demonstration: the person, the employers, the referees "
-    "and all results. No register was asked.",
+    "Overall result": (
+        "It is “Review needed” as soon as one check is to be reviewed, “Incomplete” while one is not done, and "
+        "“All clear” otherwise. It is a summary, never advice for or against a person."
+    ),
+    "Sources": (
+        "Each check names the register, body or person that answered. We report what it said on the day of "
+        "the check; what changes there later is not followed up."
+    ),
+    "Data protection": (
+        "This report holds personal data. Use it for the purpose it was asked for, show it to no one who does "
+        "not need it, and delete it once the decision is made."
+    ),
+    "Sample": (
+        "Everything in this report is made up for a demonstration: the person, the employers, the referees "
+        "and all results. No register was asked."
+    ),
 }
 
 
@@ -51,7 +59,7 @@ class Result(StrEnum):
 _TONES: dict[Result, "Tone"] = {Result.CLEAR: "good", Result.REVIEW: "attention", Result.NOT_DONE: "open"}
 _MEANINGS = {
     Result.CLEAR: "The source answered and there is nothing to report.",
-    Result.REVIEW: "The source answered; someone should look at what it said before a decision.",
+    Result.REVIEW: "Someone should look at what the source said before a decision.",
     Result.NOT_DONE: "The source has not answered yet, or the person has not agreed to the check.",
 }
 
@@ -146,7 +154,7 @@ class ScreeningV1(_Screening, Template[ScreeningData], name="screening", version
         yield drawing.block("Summary", Paragraph(data.summary(), drawing.look("cell")))
         for section in data.sections:
             yield drawing.block(section.title, drawing.grid(section.pairs))
-        yield Paragraph("Checks", drawing.look("heading"))
+        yield from drawing.opening("Checks")
         rows = [(check.name, check.result, _done_on(data, check)) for check in data.checks]
         yield drawing.table(("Check", "Result", "Completed"), rows, shares=(56, 20, 24))
 
@@ -175,19 +183,15 @@ class ScreeningV2(_Screening, Template[ScreeningData], name="screening", version
         yield Paragraph(data.summary(), drawing.look("cell"))
         for section in data.sections:
             yield drawing.block(section.title, drawing.grid(section.pairs))
-        yield Paragraph("Checks", drawing.look("heading"))
+        yield from drawing.opening("Checks")
         rows = [
-            [
-                drawing.pair(check.name, check.scope),
-                drawing.Mark(check.result, _TONES[check.result]),
-                _done_on(data, check),
-                check.source,
-            ]
+            ((check.name, check.scope), _mark(check.result), _done_on(data, check), check.source)
             for check in data.checks
         ]
         yield drawing.table(("Check", "Result", "Completed", "Source"), rows, shares=(43, 16, 19, 22))
-        marks = [(drawing.Mark(result, _TONES[result]), meaning) for result, meaning in _MEANINGS.items()]
-        yield drawing.block("How to read this report", drawing.legend(marks), drawing.notes(_NOTES.items()))
+        marks = [(_mark(result), meaning) for result, meaning in _MEANINGS.items()]
+        explained = drawing.notes(marks, columns=3), drawing.notes(_NOTES.items(), columns=2)
+        yield drawing.block("How to read this report", *explained)
 
     def draw_page(self, canvas: "Canvas", page: "Page", data: ScreeningData) -> None:
         """Draw the foot of every page, and the head of all but the first, which has the cover."""
@@ -209,6 +213,12 @@ def _details(data: ScreeningData) -> list[tuple[str, str]]:
         ("Person's id", data.person.user_id),
         ("Requested by", data.requested_by),
     ]
+
+
+def _mark(result: Result) -> "Mark":
+    from sqr_jobs.demo.drawing import Mark  # noqa: PLC0415 - as above
+
+    return Mark(result, _TONES[result])
 
 
 def _done_on(data: ScreeningData, check: Check) -> str:

@@ -40,4 +40,5 @@ def _guard(process: psutil.Process, folder: str, server_pipe: int) -> None:
 
 
 if __name__ == "__main__":
-    _guard(psutil.Process(int(sys.argv[1])), sys.argv[2], int(sys.argv[3]))
+    with contextlib.suppress(psutil.NoSuchProcess):  # a server that failed before its guard was there
+        _guard(psutil.Process(int(sys.argv[1])), sys.argv[2], int(sys.argv[3]))

@@ -1,0 +1,56 @@
+"""What is checked: `nox` runs all of it, `nox -s lint` one part, `nox -l` lists the parts."""
+
+import nox
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_missing_interpreters = True
+nox.options.reuse_existing_virtualenvs = True
+
+_PROJECT = nox.project.load_toml("pyproject.toml")
+_SOURCES = ("sqr_jobs", "sqr_jobs_flask", "sqr_jobs_fastapi", "tests", "noxfile.py")
+
+
+def _install(session: nox.Session, extras: str, *groups: str) -> None:
+    """Install the project with its extras, and dependency groups, at the pinned versions."""
+    packages = nox.project.dependency_groups(_PROJECT, *groups)
+    session.install("--constraint", ".ci/constraints.txt", f".[{extras}]" if extras else ".", *packages)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and format."""
+    packages = nox.project.dependency_groups(_PROJECT, "lint")
+    session.install("--constraint", ".ci/constraints.txt", *packages)
+    session.run("ruff", "check", *_SOURCES)
+    session.run("ruff", "format", "--check", *_SOURCES)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types, strictly, and the import rules of the architecture."""
+    _install(session, "demo", "types", "lint")
+    session.run("mypy")
+    session.run("lint-imports")
+
+
+@nox.session
+def core(session: nox.Session) -> None:
+    """The core, in an environment without any web framework: units, and every port's contract suite."""
+    _install(session, "postgres,redis,s3", "tests")
+    session.run("python", "-c", "import importlib.util as u; assert not u.find_spec('flask') and not u.find_spec('fastapi')")
+    session.run("pytest", "tests/unit", "tests/contracts", "tests/servers", "--cov", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("framework", ["flask", "fastapi"])
+def http(session: nox.Session, framework: str) -> None:
+    """The endpoints' one behaviour suite, through one framework with the other not installed."""
+    _install(session, f"{framework},postgres", "tests")
+    session.run("pytest", "tests/http", *session.posargs, env={"SQR_TEST_FRAMEWORKS": framework})
+
+
+@nox.session
+def acceptance(session: nox.Session) -> None:
+    """Real processes on real servers, the command line, and what happens when something is killed."""
+    _install(session, "demo", "tests")
+    session.run("pytest", "tests/acceptance", "tests/faults", "tests/cli", *session.posargs)

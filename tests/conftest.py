@@ -1,0 +1,40 @@
+"""Fixtures for every test."""
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from sqr_jobs.adapters.sql import Database
+
+pytest_plugins = ["tests.servers.plugin"]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test's settings are its own: variables of the machine must not reach it."""
+    for name in list(os.environ):
+        if name.startswith("SQR_JOBS_") and not name.startswith("SQR_JOBS_TEST_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Give the URL of an empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path_factory.mktemp('sqlite')}/jobs.db"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def database(database_url: str) -> "Iterator[Database]":
+    """Give a migrated database of each kind; tests move `clock_offset_ms`."""
+    from sqr_jobs import migrations
+    from sqr_jobs.adapters.sql import Database, engine_for
+
+    made = Database(engine_for(database_url, timeout_s=10, pool_size=40), timeout_s=10)
+    migrations.upgrade(made.engine)
+    yield made
+    made.close()
