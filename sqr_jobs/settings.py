@@ -56,9 +56,11 @@ class Settings(BaseSettings):
     s3_endpoint_url: str | None = None
     """Address of an S3-compatible store; by default AWS."""
     s3_region: str | None = None
+    """The bucket's region; by default boto3's, else `us-east-1` at an own endpoint."""
     s3_access_key_id: SecretStr | None = None
     """By default boto3 looks for credentials as usual. Temporary ones end a URL's life early."""
     s3_secret_access_key: SecretStr | None = None
+    """Goes with `s3_access_key_id`."""
     s3_prefix: str = ""
     """Put before every key."""
     link_key: SecretStr | None = None
@@ -71,8 +73,11 @@ class Settings(BaseSettings):
     jwt_algorithms: Annotated[tuple[str, ...], NoDecode] = ("RS256", "ES256")
     """The algorithms to accept, separated by commas; all others are refused."""
     jwt_issuer: str | None = None
+    """The `iss` that a token must have; by default any."""
     jwt_audience: str | None = None
+    """The `aud` that a token must have; by default any."""
     jwt_leeway_s: Annotated[int, Field(ge=0, le=300)] = 0
+    """How far the issuer's clock may differ."""
     jwt_org_claim: str = "org"
     """The claim that names the caller's org."""
     create_scope: str | None = None
@@ -81,9 +86,11 @@ class Settings(BaseSettings):
     """The scope that status and download ask for; by default none."""
 
     max_body_bytes: PositiveInt = 65_536
+    """A longer body is refused with 413 and not read to its end."""
     rate_limit: PositiveInt = 10
     """Creations of an org in any window."""
     rate_window_s: PositiveInt = 600
+    """The moving window of `rate_limit`."""
     deadline_s: PositiveFloat = 300.0
     """From creation on; then a job that is not COMPLETE is FAILED."""
     document_lifetime_s: PositiveFloat = 86_400.0
@@ -92,9 +99,11 @@ class Settings(BaseSettings):
     render: Annotated[str, Field(pattern="^(child|inline)$")] = "child"
     """`child` renders in a process that can be killed; `inline` in the worker's thread, for debuggers."""
     attempt_limit_s: PositiveFloat = 60.0
+    """How long one attempt may render before its child is killed."""
     memory_limit_mb: PositiveInt = 512
     """What one attempt may take beyond what the render child has after its imports (Linux)."""
     output_limit_mb: PositiveInt = 100
+    """How large a finished document may be."""
     work_dir: Path | None = None
     """Where unfinished documents are written, without a name; by default the system's."""
 
@@ -103,12 +112,17 @@ class Settings(BaseSettings):
     shutdown_grace_s: PositiveFloat = 30.0
     """From SIGTERM on; attempts that are still running shortly before its end go back to the queue."""
     max_failures: PositiveInt = 5
+    """Failed attempts after which a job is FAILED."""
     max_crashes: PositiveInt = 3
+    """Attempts whose child or worker died, after which a job is FAILED."""
     retry_backoff_s: PositiveFloat = 2.0
+    """The wait before the first retry; it doubles with each failure."""
     lease_s: PositiveFloat = 30.0
     """How long a dead worker keeps its job."""
     relay_interval_s: PositiveFloat = 1.0
+    """How often a worker looks for due jobs that no message stands for."""
     reaper_interval_s: PositiveFloat = 5.0
+    """How often a worker looks for dead workers' jobs and passed deadlines."""
 
     @model_validator(mode="wrap")
     @classmethod

@@ -1,58 +1,39 @@
 """How the screening report looks: logo, cover, tiles, marks, grids and tables.
 
-It knows ReportLab and nothing of screening. Templates import it where they draw, so that a web process
-that only registers them never loads ReportLab.
+It knows ReportLab, and of screening only what results there are. Templates import it where they draw, so
+that a web process that merely registers them never loads ReportLab.
 """
 
 import functools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 from reportlab.lib.colors import Color, HexColor, white
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, Table
 
+from sqr_jobs.demo.people import Result
 from sqr_jobs.documents.text import BOLD, REGULAR, Paragraph, clean, style
 
 if TYPE_CHECKING:
     from reportlab.pdfgen.canvas import Canvas
 
-__all__ = [
-    "Cell",
-    "Cover",
-    "Mark",
-    "Tile",
-    "Tiles",
-    "Tone",
-    "block",
-    "draw_logo",
-    "grid",
-    "look",
-    "notes",
-    "opening",
-    "rule",
-    "table",
-]
+__all__ = ["Cover", "Mark", "Tiles", "block", "draw_logo", "grid", "look", "notes", "rule", "table"]
 
-Tone = Literal["good", "attention", "open"]
-"""What a colour says: nothing to report, look at this, or not known yet."""
-Cell = str | tuple[str, str] | Flowable
-"""What a table takes: a text, a text with a remark below it, or something drawn."""
+_Pairs = Sequence[tuple[str, str]]
+_Margins = tuple[float, float, float, float]
 
 _NAVY, _GREY, _PALE, _HAIRLINE = (HexColor(rgb) for rgb in (0x14304D, 0x616E7C, 0xF3F6F8, 0xD5DCE3))
 _TEAL, _BRIGHT = HexColor(0x23857A), HexColor(0x45B8A8)
-_TONES = {"good": HexColor(0x2F855A), "attention": HexColor(0xC26A00), "open": HexColor(0x6B7885)}
+_COLOURS = dict(zip(Result, (HexColor(rgb) for rgb in (0x2F855A, 0xC26A00, 0x6B7885)), strict=True))
 _LABELLED = Markup('<font size="7.5" color="{}">{}</font><br/>{}')
-_REMARKED = Markup('<font name="NotoSans-Bold">{}</font><br/><font size="7.5" color="#616E7C">{}</font>')
-_LONG_NAME = 60
-"""Characters beyond which a name is set small on the cover: two lines of large type."""
+_LONG_NAME = 60  # characters; beyond, a name would take more than two lines of large type
 
 
 @functools.cache
 def look(name: str) -> ParagraphStyle:
-    """Return a style: heading, cell, small, head, cover-title, cover-name or cover-detail, else `KeyError`."""
+    """Return a style: heading, cell, small, head, cover-title, cover-name, cover-detail; else `KeyError`."""
     body = style("body")  # registers the fonts
     font, size, leading, colour = {
         "heading": (BOLD, 12.5, 17, _NAVY),
@@ -67,6 +48,161 @@ def look(name: str) -> ParagraphStyle:
     if name == "heading":
         made.spaceBefore, made.spaceAfter = 18, 6
     return made
+
+
+class Cover(Flowable):
+    """The head of the first page: a dark band from edge to edge, as high as its text needs."""
+
+    def __init__(self, *, brand: str, title: str, name: str, details: _Pairs, margins: _Margins) -> None:
+        """Take the texts, and the page's margins, over which the band reaches: top, right, bottom, left."""
+        super().__init__()
+        self._brand, self._margins = brand, margins
+        name_look = look("cover-detail" if len(name) > _LONG_NAME else "cover-name")
+        texts = [Paragraph(_LABELLED.format("#B4C6D6", *detail), look("cover-detail")) for detail in details]
+        columns = _columns(texts, len(texts))
+        self._parts = Paragraph(title, look("cover-title")), Paragraph(name, name_look), columns
+
+    def wrap(self, aW: float, aH: float) -> tuple[float, float]:  # noqa: N803 - ReportLab's names
+        """Measure the texts; the band takes the frame's width."""
+        self._heights = [part.wrap(aW, aH)[1] for part in self._parts]
+        self.width, self.height = aW, 34 + sum(self._heights) + 14 + 16
+        return self.width, self.height
+
+    def draw(self) -> None:
+        """Draw the band, the brand and the texts."""
+        canvas, (top, right, _, left) = self.canv, self._margins
+        across = left + self.width + right
+        canvas.setFillColor(_NAVY)
+        canvas.rect(-left, 0, across, self.height + top, stroke=0, fill=1)
+        canvas.setFillColor(_BRIGHT)
+        canvas.rect(-left, -3, across, 3, stroke=0, fill=1)
+        draw_logo(canvas, 0, self.height + 4, 34, on_dark=True)
+        _write(canvas, 38, self.height + 17, self._brand, size=11, colour=white)
+        y = self.height - 34
+        for part, height, gap in zip(self._parts, self._heights, (0, 0, 14), strict=True):
+            y -= height + gap
+            part.drawOn(canvas, 0, y)
+        rule(canvas, 0, y + self._heights[-1] + 6, self.width, _GREY)
+
+
+class Tiles(Flowable):
+    """A row of tiles, the overall result and how many checks came to each, and a bar of their proportions."""
+
+    def __init__(self, overall: tuple[Result, str], counts: Mapping[Result, int]) -> None:
+        super().__init__()
+        self._overall, self._counts, self.height, self.spaceAfter = overall, counts, 66, 7
+
+    def wrap(self, aW: float, aH: float) -> tuple[float, float]:  # noqa: ARG002, N803 - ReportLab's names
+        """Take the frame's width."""
+        self.width = aW
+        return aW, self.height
+
+    def draw(self) -> None:
+        """Draw the tiles, then the bar."""
+        canvas, (worst, verdict) = self.canv, self._overall
+        tiles = [(worst, "Overall result", verdict)]
+        tiles += [(result, result, str(count)) for result, count in self._counts.items()]
+        x, unit = 0.0, (self.width + 8) / (len(tiles) + 1)  # 8 points between the tiles, the first is double
+        for result, label, figure in tiles:
+            width = (2 if x == 0 else 1) * unit
+            canvas.setFillColor(_PALE)
+            canvas.rect(x, 14, width - 8, 52, stroke=0, fill=1)
+            canvas.setFillColor(_COLOURS[result])
+            canvas.rect(x, 14, 3, 52, stroke=0, fill=1)
+            _write(canvas, x + 14, 50, label, font=REGULAR, size=8, colour=_GREY)
+            _write(canvas, x + 14, 25, figure, size=19, colour=_COLOURS[result])
+            x += width
+        x, unit = 0.0, (self.width + 2) / sum(self._counts.values())
+        for result, count in self._counts.items():
+            if count:
+                canvas.setFillColor(_COLOURS[result])
+                canvas.rect(x, 2, unit * count - 2, 5, stroke=0, fill=1)
+                x += unit * count
+
+
+class Mark(Flowable):
+    """A result as a coloured dot and its word; the dot's shape says the same as its colour."""
+
+    def __init__(self, result: Result) -> None:
+        super().__init__()
+        self._result, self.width, self.height, self.spaceAfter = result, 70, 11, 3
+
+    def draw(self) -> None:
+        """Draw a tick for clear, an exclamation mark for review, a ring for not done."""
+        canvas, colour = self.canv, _COLOURS[self._result]
+        canvas.setFillColor(colour)
+        canvas.setStrokeColor(colour)
+        canvas.setLineWidth(1.2)
+        canvas.circle(4.5, 6.2, 3.9, stroke=1, fill=int(self._result is not Result.NOT_DONE))
+        if self._result is Result.CLEAR:
+            _draw_tick(canvas, 4.5, 6.2, 2.1)
+        elif self._result is Result.REVIEW:
+            canvas.setStrokeColor(white)
+            canvas.line(4.5, 5.9, 4.5, 8.9)
+            canvas.line(4.5, 3.6, 4.5, 4.8)
+        _write(canvas, 13, 3.1, self._result, size=9, colour=colour)
+
+
+def block(heading: str, *body: Flowable) -> KeepTogether:
+    """Set content under a heading, on one page."""
+    return KeepTogether([Paragraph(heading, look("heading")), *body])
+
+
+def grid(pairs: _Pairs, columns: int = 3) -> Table:
+    """Set label above value, with hairlines between the rows."""
+    cells = [Paragraph(_LABELLED.format("#616E7C", *pair), look("cell")) for pair in pairs]
+    top = ("LINEABOVE", (0, 0), (-1, 0), 0.75, _NAVY)
+    return _columns(cells, columns, top, ("LINEBELOW", (0, 0), (-1, -1), 0.5, _HAIRLINE))
+
+
+def notes(texts: Iterable[tuple[str | Mark, str]], columns: int) -> Table:
+    """Set short texts under their headings or marks, side by side."""
+    cells = [
+        [Paragraph(head, look("head")) if isinstance(head, str) else head, Paragraph(text, look("small"))]
+        for head, text in texts
+    ]
+    return _columns(cells, columns)
+
+
+def table(
+    heading: str, head: Sequence[str], rows: Iterable[Sequence[str | Flowable]], shares: Sequence[float]
+) -> Iterator[Flowable]:
+    """Set rows under a head that stands again on each page; `shares` are the columns' widths in per cent."""
+    yield CondPageBreak(120)  # room for the heading and the first rows
+    yield Paragraph(heading, look("heading"))
+    cells = [[Paragraph(c, look("cell")) if isinstance(c, str) else c for c in row] for row in rows]
+    made = _table(
+        [[Paragraph(text, look("head")) for text in head], *cells],
+        shares,
+        ("VALIGN", (0, 0), (-1, -1), "MIDDLE"),
+        ("LINEABOVE", (0, 0), (-1, 0), 0.75, _NAVY),
+        ("LINEBELOW", (0, 0), (-1, -1), 0.5, _HAIRLINE),
+    )
+    made.repeatRows = 1
+    yield made
+
+
+def _columns(cells: Sequence[Any], columns: int, *style: Any) -> Table:
+    padded = [*cells, *([""] * (-len(cells) % columns))]
+    rows = [padded[start : start + columns] for start in range(0, len(padded), columns)]
+    return _table(rows, [100 / columns] * columns, *style)
+
+
+def _table(rows: Sequence[list[Any]], shares: Sequence[float], *commands: Any) -> Table:
+    whole = ((0, 0), (-1, -1))
+    return Table(
+        rows,
+        colWidths=[f"{share}%" for share in shares],
+        style=[
+            ("FONTNAME", *whole, REGULAR),  # else a document names Helvetica, which is not embedded
+            ("VALIGN", *whole, "TOP"),
+            ("LEFTPADDING", *whole, 0),
+            ("RIGHTPADDING", *whole, 14),
+            ("TOPPADDING", *whole, 6),
+            ("BOTTOMPADDING", *whole, 5),
+            *commands,
+        ],
+    )
 
 
 def rule(canvas: "Canvas", x: float, y: float, width: float, colour: Color = _HAIRLINE) -> None:
@@ -93,192 +229,6 @@ def draw_logo(canvas: "Canvas", x: float, y: float, height: float, *, on_dark: b
     canvas.setLineWidth(9)
     _draw_tick(canvas, 42, 50, 22)
     canvas.restoreState()
-
-
-class Cover(Flowable):
-    """The head of the first page: a dark band from edge to edge, as high as its text needs."""
-
-    def __init__(
-        self,
-        *,
-        brand: str,
-        title: str,
-        name: str,
-        details: Sequence[tuple[str, str]],
-        bleed: tuple[float, float, float],
-    ) -> None:
-        """Take the texts, and how far the band reaches beyond the frame: up, right and left, in points."""
-        super().__init__()
-        self._brand, self._bleed = brand, bleed
-        name_look = look("cover-detail" if len(name) > _LONG_NAME else "cover-name")
-        texts = [Paragraph(_LABELLED.format("#B4C6D6", *detail), look("cover-detail")) for detail in details]
-        self._parts = (
-            Paragraph(title, look("cover-title")),
-            Paragraph(name, name_look),
-            _columns(texts, len(texts)),
-        )
-
-    def wrap(self, aW: float, aH: float) -> tuple[float, float]:  # noqa: N803 - ReportLab's names
-        """Measure the texts; the band takes the frame's width."""
-        self._heights = [part.wrap(aW, aH)[1] for part in self._parts]
-        self.width, self.height = aW, 34 + sum(self._heights) + 14 + 16
-        return self.width, self.height
-
-    def draw(self) -> None:
-        """Draw the band, the brand and the texts."""
-        canvas, (up, right, left) = self.canv, self._bleed
-        across = left + self.width + right
-        canvas.setFillColor(_NAVY)
-        canvas.rect(-left, 0, across, self.height + up, stroke=0, fill=1)
-        canvas.setFillColor(_BRIGHT)
-        canvas.rect(-left, -3, across, 3, stroke=0, fill=1)
-        draw_logo(canvas, 0, self.height + 4, 34, on_dark=True)
-        _write(canvas, 38, self.height + 17, self._brand, size=11, colour=white)
-        y = self.height - 34
-        for part, height, gap in zip(self._parts, self._heights, (0, 0, 14), strict=True):
-            y -= height + gap
-            part.drawOn(canvas, 0, y)
-        rule(canvas, 0, y + self._heights[-1] + 6, self.width, _GREY)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tile:
-    """A figure with its label; `weight` is its share of the bar below the tiles, a wide one is double."""
-
-    label: str
-    figure: str
-    tone: Tone
-    weight: int = 0
-    wide: bool = False
-
-
-class Tiles(Flowable):
-    """A row of tiles with large figures, and a bar that shows their proportions."""
-
-    def __init__(self, tiles: Sequence[Tile]) -> None:
-        super().__init__()
-        self._tiles, self.height, self.spaceAfter = tiles, 66, 7
-
-    def wrap(self, aW: float, aH: float) -> tuple[float, float]:  # noqa: ARG002, N803 - ReportLab's names
-        """Take the frame's width."""
-        self.width = aW
-        return aW, self.height
-
-    def draw(self) -> None:
-        """Draw the tiles, then the bar."""
-        canvas = self.canv
-        widths = _shared(self.width, [1 + tile.wide for tile in self._tiles], gap=8)
-        for tile, (x, width) in zip(self._tiles, widths, strict=True):
-            canvas.setFillColor(_PALE)
-            canvas.rect(x, 14, width, 52, stroke=0, fill=1)
-            canvas.setFillColor(_TONES[tile.tone])
-            canvas.rect(x, 14, 3, 52, stroke=0, fill=1)
-            _write(canvas, x + 14, 50, tile.label, font=REGULAR, size=8, colour=_GREY)
-            _write(canvas, x + 14, 25, tile.figure, size=19, colour=_TONES[tile.tone])
-        counted = [tile for tile in self._tiles if tile.weight]
-        widths = _shared(self.width, [tile.weight for tile in counted], gap=2)
-        for tile, (x, width) in zip(counted, widths, strict=True):
-            canvas.setFillColor(_TONES[tile.tone])
-            canvas.rect(x, 2, width, 5, stroke=0, fill=1)
-
-
-class Mark(Flowable):
-    """A coloured dot and a word: a tick for good, an exclamation mark for attention, a ring for open."""
-
-    def __init__(self, label: str, tone: Tone) -> None:
-        super().__init__()
-        self._label, self._tone, self.width, self.height, self.spaceAfter = label, tone, 70, 11, 3
-
-    def draw(self) -> None:
-        """Draw the dot; its shape says the same as its colour, for those who can't tell colours apart."""
-        canvas, colour = self.canv, _TONES[self._tone]
-        canvas.setFillColor(colour)
-        canvas.setStrokeColor(colour)
-        canvas.setLineWidth(1.2)
-        canvas.circle(4.5, 6.2, 3.9, stroke=1, fill=int(self._tone != "open"))
-        if self._tone == "good":
-            _draw_tick(canvas, 4.5, 6.2, 2.1)
-        elif self._tone == "attention":
-            canvas.setStrokeColor(white)
-            canvas.line(4.5, 5.9, 4.5, 8.9)
-            canvas.line(4.5, 3.6, 4.5, 4.8)
-        _write(canvas, 13, 3.1, self._label, size=9, colour=colour)
-
-
-def block(heading: str, *body: Flowable) -> KeepTogether:
-    """Set content under a heading, on one page."""
-    return KeepTogether([Paragraph(heading, look("heading")), *body])
-
-
-def opening(heading: str) -> Sequence[Flowable]:
-    """Set a heading for content that may go on over pages, with room for the beginning of it."""
-    return CondPageBreak(120), Paragraph(heading, look("heading"))
-
-
-def grid(pairs: Sequence[tuple[str, str]]) -> Table:
-    """Set label above value, in three columns with hairlines between the rows."""
-    cells = [Paragraph(_LABELLED.format("#616E7C", *pair), look("cell")) for pair in pairs]
-    top = ("LINEABOVE", (0, 0), (-1, 0), 0.75, _NAVY)
-    return _columns(cells, 3, top, ("LINEBELOW", (0, 0), (-1, -1), 0.5, _HAIRLINE))
-
-
-def notes(texts: Iterable[tuple[str | Mark, str]], columns: int) -> Table:
-    """Set short texts under their headings or marks, side by side."""
-    cells = [
-        [Paragraph(head, look("head")) if isinstance(head, str) else head, Paragraph(text, look("small"))]
-        for head, text in texts
-    ]
-    return _columns(cells, columns)
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[Cell]], shares: Sequence[float]) -> Table:
-    """Set rows under a head that stands again on each page; `shares` are the columns' widths in per cent."""
-    heads = [Paragraph(text, look("head")) for text in head]
-    cells = [[_cell(content) for content in row] for row in rows]
-    made = _table(
-        [heads, *cells],
-        shares,
-        ("VALIGN", (0, 0), (-1, -1), "MIDDLE"),
-        ("LINEABOVE", (0, 0), (-1, 0), 0.75, _NAVY),
-        ("LINEBELOW", (0, 0), (-1, -1), 0.5, _HAIRLINE),
-    )
-    made.repeatRows = 1
-    return made
-
-
-def _cell(content: Cell) -> Flowable:
-    if isinstance(content, Flowable):
-        return content
-    return Paragraph(content if isinstance(content, str) else _REMARKED.format(*content), look("cell"))
-
-
-def _columns(cells: Sequence[Any], columns: int, *style: Any) -> Table:
-    padded = [*cells, *([""] * (-len(cells) % columns))]
-    rows = [padded[start : start + columns] for start in range(0, len(padded), columns)]
-    return _table(rows, [100 / columns] * columns, *style)
-
-
-def _table(rows: Sequence[list[Any]], shares: Sequence[float], *commands: Any) -> Table:
-    whole = ((0, 0), (-1, -1))
-    return Table(
-        rows,
-        colWidths=[f"{share}%" for share in shares],
-        style=[
-            ("FONTNAME", *whole, REGULAR),  # else a document names Helvetica, which is not embedded
-            ("VALIGN", *whole, "TOP"),
-            ("LEFTPADDING", *whole, 0),
-            ("RIGHTPADDING", *whole, 14),
-            ("TOPPADDING", *whole, 6),
-            ("BOTTOMPADDING", *whole, 5),
-            *commands,
-        ],
-    )
-
-
-def _shared(width: float, shares: Sequence[int], gap: float) -> list[tuple[float, float]]:
-    """Divide a width by shares, with gaps: where each part begins and how wide it is."""
-    unit = (width - gap * (len(shares) - 1)) / sum(shares)
-    return [(unit * sum(shares[:n]) + gap * n, unit * share) for n, share in enumerate(shares)]
 
 
 def _write(

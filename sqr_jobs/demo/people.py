@@ -8,12 +8,13 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
 
 from sqr_jobs.domain.caller import Caller, User
 
-__all__ = ["PEOPLE", "DemoUsers", "Note", "Person", "checks_of", "find_person", "sections_of"]
+__all__ = ["PEOPLE", "DemoUsers", "Note", "Person", "Result", "checks_of", "find_person", "sections_of"]
 
 
 Note = Literal["slow", "fails", "not connected", "traps"]
@@ -22,6 +23,14 @@ Note = Literal["slow", "fails", "not connected", "traps"]
 slow: its data takes 8 seconds to load. fails: laying it out raises, job error RENDER_FAILED. not connected:
 no caller may report on them. traps: an ordinary report under a name that breaks careless code.
 """
+
+
+class Result(StrEnum):
+    """What a check of a person came to."""
+
+    CLEAR = "Clear"
+    REVIEW = "Review"
+    NOT_DONE = "Not done"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,17 +203,19 @@ def checks_of(person: Person, today: date) -> list[dict[str, str | date | None]]
     The first four are always clear: what `sections_of` tells rests on them.
     """
     seed, others = person.seed, len(_CHECKS) - 4
-    results = dict.fromkeys(range(len(_CHECKS)), "Clear")
-    results |= dict.fromkeys((4 + number % others for number in seed[17 : 17 + seed[25] % 3]), "Not done")
-    results |= dict.fromkeys((4 + number % others for number in seed[20 : 20 + seed[26] % 3]), "Review")
+    results = dict.fromkeys(range(len(_CHECKS)), Result.CLEAR)
+    results |= dict.fromkeys(
+        (4 + number % others for number in seed[17 : 17 + seed[25] % 3]), Result.NOT_DONE
+    )
+    results |= dict.fromkeys((4 + number % others for number in seed[20 : 20 + seed[26] % 3]), Result.REVIEW)
     checks: list[dict[str, str | date | None]] = []
     for index, (name, scope, source) in enumerate(_CHECKS):
-        done_on = None if results[index] == "Not done" else today - timedelta(days=2 + seed[index] % 11)
+        done_on = None if results[index] is Result.NOT_DONE else today - timedelta(days=2 + seed[index] % 11)
         checks.append(
             {"name": name, "scope": scope, "source": source, "result": results[index], "done_on": done_on}
         )
     if person.note == "fails":
-        checks[0] |= {"result": "Clear", "done_on": None}
+        checks[0] |= {"result": Result.CLEAR, "done_on": None}
     return checks
 
 

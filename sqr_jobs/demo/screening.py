@@ -3,13 +3,13 @@
 import hashlib
 import time
 from datetime import date
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup
 from pydantic import BaseModel
 
 from sqr_jobs import Paragraph, ReportRequest, Template
-from sqr_jobs.demo.people import Person, checks_of, find_person, sections_of
+from sqr_jobs.demo.people import Person, Result, checks_of, find_person, sections_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     from reportlab.pdfgen.canvas import Canvas
     from reportlab.platypus import Flowable
 
-    from sqr_jobs.demo.drawing import Mark, Tone
     from sqr_jobs.documents.page import Page
 
-__all__ = ["Check", "Result", "ScreenedPerson", "ScreeningData", "ScreeningV1", "ScreeningV2", "Section"]
+__all__ = ["Check", "ScreenedPerson", "ScreeningData", "ScreeningV1", "ScreeningV2", "Section"]
 
 _BRAND = "SQR Screening"
 _SLOW_S = 8
@@ -28,35 +27,25 @@ _MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July"),
     *("August", "September", "October", "November", "December"),
 )
+_CHECK = Markup('<font name="NotoSans-Bold">{}</font><br/><font size="7.5" color="#616E7C">{}</font>')
 _NOTES = {
     "Overall result": (
-        "It is “Review needed” as soon as one check is to be reviewed, “Incomplete” while one is not done, and "
-        "“All clear” otherwise. It is a summary, never advice for or against a person."
+        "It is “Review needed” as soon as one check is to be reviewed, “Incomplete” while one is not done, "
+        "and “All clear” otherwise. It is a summary, never advice for or against a person."
     ),
     "Sources": (
         "Each check names the register, body or person that answered. We report what it said on the day of "
         "the check; what changes there later is not followed up."
     ),
     "Data protection": (
-        "This report holds personal data. Use it for the purpose it was asked for, show it to no one who does "
-        "not need it, and delete it once the decision is made."
+        "This report holds personal data. Use it for the purpose it was asked for, show it to no one who "
+        "does not need it, and delete it once the decision is made."
     ),
     "Sample": (
         "Everything in this report is made up for a demonstration: the person, the employers, the referees "
         "and all results. No register was asked."
     ),
 }
-
-
-class Result(StrEnum):
-    """What a check came to."""
-
-    CLEAR = "Clear"
-    REVIEW = "Review"
-    NOT_DONE = "Not done"
-
-
-_TONES: dict[Result, "Tone"] = {Result.CLEAR: "good", Result.REVIEW: "attention", Result.NOT_DONE: "open"}
 _MEANINGS = {
     Result.CLEAR: "The source answered and there is nothing to report.",
     Result.REVIEW: "Someone should look at what the source said before a decision.",
@@ -150,13 +139,13 @@ class ScreeningV1(_Screening, Template[ScreeningData], name="screening", version
         from sqr_jobs.demo import drawing  # noqa: PLC0415 - ReportLab stays out of the web process
 
         yield Paragraph("Screening report", "title")
-        yield drawing.grid([("Person", data.person.full_name), *_details(data)])
+        yield Paragraph(data.person.full_name, "subheading")
+        yield drawing.grid(_details(data), columns=4)
         yield drawing.block("Summary", Paragraph(data.summary(), drawing.look("cell")))
         for section in data.sections:
             yield drawing.block(section.title, drawing.grid(section.pairs))
-        yield from drawing.opening("Checks")
         rows = [(check.name, check.result, _done_on(data, check)) for check in data.checks]
-        yield drawing.table(("Check", "Result", "Completed"), rows, shares=(56, 20, 24))
+        yield from drawing.table("Checks", ("Check", "Result", "Completed"), rows, shares=(56, 20, 24))
 
 
 class ScreeningV2(_Screening, Template[ScreeningData], name="screening", version="v2"):
@@ -168,28 +157,31 @@ class ScreeningV2(_Screening, Template[ScreeningData], name="screening", version
         """Yield cover, summary, sections, checks and notes."""
         from sqr_jobs.demo import drawing  # noqa: PLC0415 - ReportLab stays out of the web process
 
-        top, right, _, left = self.margins
-        name, bleed = data.person.full_name, (top, right, left)
         yield drawing.Cover(
-            brand=_BRAND, title="Screening report", name=name, details=_details(data), bleed=bleed
+            brand=_BRAND,
+            title="Screening report",
+            name=data.person.full_name,
+            details=_details(data),
+            margins=self.margins,
         )
-        tiles = [
-            drawing.Tile(label=result, figure=str(number), tone=_TONES[result], weight=number)
-            for result, number in ((result, len(data.named(result))) for result in Result)
-        ]
-        worst, verdict = data.overall()
-        overall = drawing.Tile(label="Overall result", figure=verdict, tone=_TONES[worst], wide=True)
-        yield drawing.block("Summary", drawing.Tiles([overall, *tiles]))
+        counts = {result: len(data.named(result)) for result in Result}
+        yield drawing.block("Summary", drawing.Tiles(data.overall(), counts))
         yield Paragraph(data.summary(), drawing.look("cell"))
         for section in data.sections:
             yield drawing.block(section.title, drawing.grid(section.pairs))
-        yield from drawing.opening("Checks")
         rows = [
-            ((check.name, check.scope), _mark(check.result), _done_on(data, check), check.source)
+            (
+                _CHECK.format(check.name, check.scope),
+                drawing.Mark(check.result),
+                _done_on(data, check),
+                check.source,
+            )
             for check in data.checks
         ]
-        yield drawing.table(("Check", "Result", "Completed", "Source"), rows, shares=(43, 16, 19, 22))
-        marks = [(_mark(result), meaning) for result, meaning in _MEANINGS.items()]
+        yield from drawing.table(
+            "Checks", ("Check", "Result", "Completed", "Source"), rows, shares=(43, 16, 19, 22)
+        )
+        marks = [(drawing.Mark(result), meaning) for result, meaning in _MEANINGS.items()]
         explained = drawing.notes(marks, columns=3), drawing.notes(_NOTES.items(), columns=2)
         yield drawing.block("How to read this report", *explained)
 
@@ -199,9 +191,10 @@ class ScreeningV2(_Screening, Template[ScreeningData], name="screening", version
 
         width = page.width - page.left - page.right
         if page.number > 1:
-            drawing.draw_logo(canvas, page.left - 20, page.height - page.top * 0.5 - 4, 15)
+            middle = page.height - page.top * 0.5  # of the line that the header stands on
+            drawing.draw_logo(canvas, page.left - 20, middle - 4, 15)
+            drawing.rule(canvas, page.left, middle - 10, width)
             page.header(canvas, left=self.title(data), right=data.reference)
-            drawing.rule(canvas, page.left, page.height - page.top * 0.5 - 10, width)
         drawing.rule(canvas, page.left, page.bottom * 0.5 + 15, width)
         page.footer(canvas, left=f"{_BRAND} · Confidential", right="Page {number} of {total}")
 
@@ -213,12 +206,6 @@ def _details(data: ScreeningData) -> list[tuple[str, str]]:
         ("Person's id", data.person.user_id),
         ("Requested by", data.requested_by),
     ]
-
-
-def _mark(result: Result) -> "Mark":
-    from sqr_jobs.demo.drawing import Mark  # noqa: PLC0415 - as above
-
-    return Mark(result, _TONES[result])
 
 
 def _done_on(data: ScreeningData, check: Check) -> str:

@@ -1,0 +1,26 @@
+"""The reference pages name what the code has."""
+
+from pathlib import Path
+
+import sqr_jobs.errors as errors
+from sqr_jobs.domain.failures import JobErrorCode
+from sqr_jobs.settings import Settings
+
+_REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+
+
+def test_every_setting_has_a_line_with_a_meaning() -> None:
+    """Someone who is woken at night looks a setting up there."""
+    lines = (_REFERENCE / "settings.md").read_text(encoding="utf-8").splitlines()
+    told = {cells[1].strip(" `"): cells[3].strip() for line in lines if len(cells := line.split("|")) == 5}
+    for name in Settings.model_fields:
+        assert told.get(f"SQR_JOBS_{name.upper()}"), name
+
+
+def test_every_code_has_a_line() -> None:
+    """A client looks up what a code means and whether a retry helps."""
+    page = (_REFERENCE / "errors.md").read_text(encoding="utf-8")
+    codes = {code.value for code in JobErrorCode} | {"INTERNAL_ERROR"}
+    for name in errors.__all__:
+        codes |= {code} if (code := getattr(getattr(errors, name), "code", None)) else set()
+    assert {code for code in codes if isinstance(code, str) and f"| `{code}` |" not in page} == set()
