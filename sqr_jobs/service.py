@@ -53,7 +53,10 @@ class WorkerService:
         _logger.info("draining: running attempts have %.1f s to end", wait_s)
         self._abort = threading.Timer(wait_s, self.processor.abort)
         self._abort.daemon = True
-        self._abort.start()
+        try:
+            self._abort.start()
+        except RuntimeError:  # the interpreter ends, and starts no more threads
+            self.processor.abort()
 
     def stop(self) -> None:
         """End the threads and the idle children, once no attempt runs."""

@@ -16,7 +16,7 @@ from sqr_jobs.documents.template import Catalog, Template
 from sqr_jobs.domain.caller import Caller, User
 from sqr_jobs.domain.failures import RetryPolicy
 from sqr_jobs.domain.job import Ceiling
-from sqr_jobs.errors import ConfigurationError
+from sqr_jobs.errors import ConfigurationError, QueueUnavailable
 from sqr_jobs.factory import path_of
 from sqr_jobs.key_file import key_file
 from sqr_jobs.leases import LeaseKeeper
@@ -270,9 +270,7 @@ class System:
                     "The Redis client is missing. Install it: pip install 'sqr-jobs[redis]'."
                 ) from None
             return ringing_broker(url)
-        from sqr_jobs.adapters.embedded_worker import in_process_broker  # noqa: PLC0415
-
-        return in_process_broker()
+        raise QueueUnavailable("The embedded worker is not started yet; it rings for itself when it is.")
 
     def _embedded_worker(self) -> EmbeddedWorker:
         from sqr_jobs.adapters.embedded_worker import InProcessWorker, NoWorker  # noqa: PLC0415

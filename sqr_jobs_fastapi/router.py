@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.params import Depends as DependsMarker
 from fastapi.responses import FileResponse, Response
+from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
 from sqr_jobs.domain.caller import Caller
@@ -31,6 +32,8 @@ def create_router(report_jobs: Callable[[], ReportJobs] | ReportJobs, *, caller:
     if caller is not None and not isinstance(caller, DependsMarker):
         caller = Depends(caller)
     who = caller if caller is not None else Depends(_nobody)
+    # Tells the host's document of the token; what judges it are the endpoints.
+    documented = [] if caller is not None else [Depends(_BEARER)]
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -54,10 +57,23 @@ def create_router(report_jobs: Callable[[], ReportJobs] | ReportJobs, *, caller:
         return _reply(endpoints.file(_request(endpoints, request, None)))
 
     router.add_api_route(FILES_PATH, file, methods=["GET"], include_in_schema=False)
-    router.add_api_route("", create, methods=["POST"], response_model=None, **OPERATIONS["create"])
-    router.add_api_route("/{id}", status, methods=["GET"], response_model=None, **OPERATIONS["status"])
-    router.add_api_route("/{id}/url", download_url, methods=["GET"], response_model=None, **OPERATIONS["url"])
+    for path, method, endpoint, name in (
+        ("", "POST", create, "create"),
+        ("/{id}", "GET", status, "status"),
+        ("/{id}/url", "GET", download_url, "url"),
+    ):
+        router.add_api_route(
+            path,
+            endpoint,
+            methods=[method],
+            response_model=None,
+            dependencies=documented,
+            **OPERATIONS[name],
+        )
     return router
+
+
+_BEARER = HTTPBearer(scheme_name="bearer", bearerFormat="JWT", auto_error=False)
 
 
 def _nobody() -> None:

@@ -1,6 +1,5 @@
 """The blueprint: reads the request, calls the endpoints, translates the reply."""
 
-import atexit
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,10 +30,6 @@ def create_blueprint(
     endpoints = mount(report_jobs, has_own_login=caller is not None)
     blueprint = Blueprint(name, __name__, url_prefix=endpoints.prefix)
 
-    @blueprint.before_request
-    def start() -> None:
-        endpoints.reports.start()
-
     @blueprint.post("")
     def create() -> Response:
         who = caller() if caller else None
@@ -52,7 +47,6 @@ def create_blueprint(
     def file() -> Response:
         return _reply(endpoints.file(_request(endpoints, None)))
 
-    atexit.register(endpoints.reports.stop)
     return blueprint
 
 

@@ -148,7 +148,8 @@ class _Child:
     """One child process, with the pipe that it dies by and the nameless file that it writes to."""
 
     def __init__(self, factory: str, work_dir: Path | None) -> None:
-        self.output = tempfile.TemporaryFile(dir=work_dir)  # noqa: SIM115 - closed by kill
+        # Unbuffered: a buffer could still hold the document before, which another process has replaced.
+        self.output = tempfile.TemporaryFile(dir=work_dir, buffering=0)  # noqa: SIM115 - closed by kill
         lifeline_read, self._lifeline = os.pipe()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own module under our own interpreter

@@ -17,7 +17,8 @@ class DramatiqQueue:
     """`JobQueue` on any Dramatiq broker.
 
     One failure opens a breaker for 5 s: meanwhile nobody waits for a broker that does not answer, and the
-    relay rings when it is back. The broker is made on the first ring, never before a fork.
+    relay rings when it is back. `broker` gives it at the first ring, never before a fork, or raises
+    `QueueUnavailable`.
     """
 
     def __init__(
@@ -38,8 +39,9 @@ class DramatiqQueue:
         """Send the message that names the job; it holds the id and nothing else."""
         if self._now() < self._closed_from:
             raise QueueUnavailable("The broker failed a moment ago.")
+        broker = self._broker()
         try:
-            self._broker().enqueue(
+            broker.enqueue(
                 Message(
                     queue_name=self._queue_name,
                     actor_name=self._actor_name,
@@ -54,8 +56,8 @@ class DramatiqQueue:
 
     def waiting(self) -> int:
         """Count the messages that no consumer has fetched."""
+        broker = self._broker()
         try:
-            broker = self._broker()
             if isinstance(broker, StubBroker):
                 return int(broker.queues[self._queue_name].qsize())
             return int(broker.waiting(self._queue_name))  # type: ignore[attr-defined]  # our Redis broker has it

@@ -1,5 +1,6 @@
 """The worker inside the web process: Dramatiq on a broker in memory."""
 
+import atexit
 import logging
 import os
 import threading
@@ -65,6 +66,7 @@ class InProcessWorker:
             self._worker.start()
             self._service.start()
             self._started_in = os.getpid()
+            atexit.register(self.stop)
         _logger.info("the embedded worker runs with %d threads", self._threads)
 
     def stop(self) -> None:
@@ -76,6 +78,7 @@ class InProcessWorker:
             self._worker.stop(timeout=round(self._grace_s * 1000))
             self._service.stop()
             self._started_in = self._service = self._worker = None
+            atexit.unregister(self.stop)
 
 
 def in_process_broker() -> StubBroker:

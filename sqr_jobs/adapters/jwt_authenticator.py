@@ -59,7 +59,8 @@ class JwtAuthenticator:
                 options={"require": self._required, "verify_aud": self._audience is not None},
             )
         except jwt.PyJWTError as error:
-            raise Unauthenticated(f"{type(error).__name__}: {error}", token_sent=True) from None
+            reason = ascii(str(error))[:200]  # it may quote the token's own header
+            raise Unauthenticated(f"{type(error).__name__}: {reason}", token_sent=True) from None
         return self._caller(claims)
 
     def _token(self, header: str) -> str:

@@ -1,6 +1,7 @@
 """Dramatiq's Redis broker with a consumer that waits on the server instead of polling."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -80,15 +81,21 @@ class _BlockingConsumer(_RedisConsumer):
 
     def ack(self, message: MessageProxy) -> None:
         """Acknowledge, and make room for the next message."""
-        try:
-            super().ack(message)  # type: ignore[no-untyped-call]
-        finally:
-            self._room.set()
+        self._settle(super().ack, message)
 
     def nack(self, message: MessageProxy) -> None:
         """Refuse, and make room for the next message."""
+        self._settle(super().nack, message)
+
+    def _settle(self, how: Callable[[MessageProxy], None], message: MessageProxy) -> None:
+        """Tell the broker, once: a message that comes again finds its job taken, and is dropped.
+
+        Dramatiq itself would repeat this, in the worker's thread, until the broker is back.
+        """
         try:
-            super().nack(message)  # type: ignore[no-untyped-call]
+            how(message)
+        except (ConnectionClosed, redis.RedisError) as error:
+            self.logger.warning("a message could not be acknowledged: %s", type(error).__name__)
         finally:
             self._room.set()
 

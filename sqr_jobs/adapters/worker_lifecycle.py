@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -32,8 +33,13 @@ class WorkerLifecycle(dramatiq.Middleware):
 
     def after_process_boot(self, broker: dramatiq.Broker) -> None:  # noqa: ARG002 - Dramatiq's hook
         """Start relay and reaper in the worker process itself, after the fork."""
-        self._service = self._make_service()
-        self._service.start()
+        try:
+            self._service = self._make_service()
+            self._service.start()
+        except Exception:
+            # Dramatiq would swallow it, and the worker would stay and do nothing.
+            _logger.exception("the worker can't start")
+            sys.exit(1)
         if threading.current_thread() is threading.main_thread():
             self._drain_on(signal.SIGTERM, self._service)
 

@@ -145,11 +145,11 @@ def _use_folder(options: argparse.Namespace) -> None:
 
 
 def _prepare_database() -> None:
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it talks when it is imported
     from sqr_jobs import migrations  # noqa: PLC0415
     from sqr_jobs.demo.app import report_jobs  # noqa: PLC0415
     from sqr_jobs.wiring import system_of  # noqa: PLC0415
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     database = system_of(report_jobs()).database
     migrations.upgrade(database.engine)
     database.close()

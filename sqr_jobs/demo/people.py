@@ -144,12 +144,12 @@ def sections_of(person: Person, today: date) -> dict[str, list[tuple[str, str | 
     """Make up what documents, employers and referees say: headings, and the labels and values under them."""
     seed = person.seed
     street, town, postcode = _HOMES[seed[0] % len(_HOMES)]
-    nationality, basis = _NATIONALITIES[seed[1] % len(_NATIONALITIES)]
+    nationality, basis = _NATIONALITIES[seed[17] % len(_NATIONALITIES)]
     (latest, role), (before, old_role) = (_EMPLOYERS[(seed[2] + n) % len(_EMPLOYERS)] for n in (0, 1))
     referee, other_referee = (_REFEREES[(seed[3] + n) % len(_REFEREES)] for n in (0, 1))
     began = today.year - 3 - seed[4] % 4
     letters = unicodedata.normalize("NFKD", f"{person.given_name}.{person.family_name}").lower()
-    mailbox = "".join(c for c in letters if c.isascii() and (c.isalpha() or c == "."))[:24].strip(".")
+    mailbox = "".join(c for c in letters if c.isascii() and (c.isalpha() or c == "."))[:16].strip(".")
     return {
         "Identity": [
             ("Given names", person.given_name),

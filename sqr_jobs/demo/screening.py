@@ -179,7 +179,7 @@ class ScreeningV2(_Screening, Template[ScreeningData], name="screening", version
             for check in data.checks
         ]
         yield from drawing.table(
-            "Checks", ("Check", "Result", "Completed", "Source"), rows, shares=(43, 16, 19, 22)
+            "Checks", ("Check", "Result", "Completed", "Source"), rows, shares=(41, 16, 21, 22)
         )
         marks = [(drawing.Mark(result), meaning) for result, meaning in _MEANINGS.items()]
         explained = drawing.notes(marks, columns=3), drawing.notes(_NOTES.items(), columns=2)

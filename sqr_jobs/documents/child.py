@@ -6,6 +6,7 @@ SIGALRM at the attempt's limit, and SIGIO when the pipe that only the parent hol
 """
 
 import contextlib
+import errno
 import fcntl
 import gc
 import os
@@ -13,7 +14,7 @@ import resource
 import signal
 import sys
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 from sqr_jobs.documents.guard import Guard
 from sqr_jobs.documents.pipes import pack, read_message
@@ -52,12 +53,11 @@ def main(arguments: list[str]) -> int:
     guard = Guard()
     _warm_up()
     _send(replies, {"ready": True})
-    with os.fdopen(output_fd, "w+b") as output:
-        while (message := read_message(_STDIN)) is not None:
-            reply = _answer(message, catalog, guard, output)
-            _send(replies, reply)
-            if reply.get("code") == JobErrorCode.OUT_OF_MEMORY:
-                return 1  # its heap is worn out; the parent starts another
+    while (message := read_message(_STDIN)) is not None:
+        reply = _answer(message, catalog, guard, output_fd)
+        _send(replies, reply)
+        if reply.get("code") == JobErrorCode.OUT_OF_MEMORY:
+            return 1  # its heap is worn out; the parent starts another
     return 0
 
 
@@ -84,24 +84,28 @@ def _warm_up() -> None:
     gc.freeze()
 
 
-def _answer(message: dict[str, Any], catalog: Catalog, guard: Guard, output: BinaryIO) -> dict[str, Any]:
+def _answer(message: dict[str, Any], catalog: Catalog, guard: Guard, output_fd: int) -> dict[str, Any]:
     limits = _Limits(**message["limits"])
-    output.seek(0)
-    output.truncate()
+    os.ftruncate(output_fd, 0)
+    os.lseek(output_fd, 0, os.SEEK_SET)
     try:
         limits.set()
-        size = make_document(
-            catalog,
-            _order(message["order"]),
-            output,
-            max_bytes=limits.output_bytes,
-            loaded=guard.close,
-        )
-        output.flush()
+        with os.fdopen(os.dup(output_fd), "w+b") as output:
+            size = make_document(
+                catalog,
+                _order(message["order"]),
+                output,
+                max_bytes=limits.output_bytes,
+                loaded=guard.close,
+            )
     except AttemptFailed as failure:
         return {"code": failure.code, "cause": failure.cause[:10_000], "stack": failure.stack}
     except MemoryError:
         return {"code": JobErrorCode.OUT_OF_MEMORY, "cause": "MemoryError", "stack": ""}
+    except OSError as error:  # the last of the buffer could not be written
+        too_large = error.errno == errno.EFBIG
+        code = JobErrorCode.OUTPUT_TOO_LARGE if too_large else JobErrorCode.RENDER_FAILED
+        return {"code": code, "cause": f"OSError {error.errno}", "stack": ""}
     finally:
         limits.lift()
         guard.open()

@@ -30,6 +30,8 @@ FILES_PATH = "/files"
 class Endpoints:
     """Plain synchronous methods from request to reply; they never raise.
 
+    The first request starts the embedded worker, where nothing has yet.
+
     `prefix` is the path under which the host mounts them. The order of the checks is the contract's.
     """
 
@@ -130,6 +132,7 @@ class Endpoints:
 
     def _answer(self, request: HttpRequest, endpoint: Callable[[], HttpReply]) -> HttpReply:
         try:
+            self.reports.start()
             return endpoint()
         except Exception as error:  # noqa: BLE001 - every error has an answer in the table
             return self._problem(request, error)

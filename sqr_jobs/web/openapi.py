@@ -70,7 +70,6 @@ OPERATIONS: Final[dict[str, dict[str, Any]]] = {
             **_problems(400, 401, 403, 404, 409, 413, 415, 429, 500, 503),
         },
         "openapi_extra": {
-            "security": [{"bearer": []}],
             "requestBody": {
                 "required": True,
                 "content": {"application/json": {"schema": CreateReportJob.model_json_schema()}},
@@ -94,7 +93,7 @@ OPERATIONS: Final[dict[str, dict[str, Any]]] = {
             },
             **_problems(401, 403, 404, 500, 503),
         },
-        "openapi_extra": {"security": [{"bearer": []}], "parameters": [_ID]},
+        "openapi_extra": {"parameters": [_ID]},
     },
     "url": {
         "operation_id": "getOrgReportDownloadUrl",
@@ -104,7 +103,7 @@ OPERATIONS: Final[dict[str, dict[str, Any]]] = {
             200: {"description": "A fresh URL, valid for 300 seconds.", "model": DownloadUrl},
             **_problems(401, 403, 404, 410, 422, 500, 503),
         },
-        "openapi_extra": {"security": [{"bearer": []}], "parameters": [_ID]},
+        "openapi_extra": {"parameters": [_ID]},
     },
 }
 """Keywords of FastAPI's `add_api_route`, by operation."""
