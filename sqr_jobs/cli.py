@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from sqr_jobs.errors import ConfigurationError, Unavailable
 from sqr_jobs.factory import load_factory
 from sqr_jobs.settings import Settings
-from sqr_jobs.wiring import System, database_for, system_of
+from sqr_jobs.wiring import System, system_of
+from sqr_jobs.wiring.parts import database_for
 
 __all__ = ["main"]
 

@@ -31,7 +31,7 @@ from sqr_jobs.ports import (
     UserDirectory,
 )
 
-__all__ = ["Download", "EmbeddedWorker", "ReportJobs"]
+__all__ = ["Download", "EmbeddedWorker", "ReportJobs", "ReportParts"]
 
 _logger = logging.getLogger("sqr_jobs.report_jobs")
 
@@ -59,6 +59,55 @@ class EmbeddedWorker(Protocol):
         ...
 
 
+class ReportParts(Protocol):
+    """What `ReportJobs` stands on."""
+
+    @property
+    def intake(self) -> JobIntake:
+        """Where jobs are stored."""
+        ...
+
+    @property
+    def limiter(self) -> RateLimiter:
+        """What counts requests in front of it."""
+        ...
+
+    @property
+    def queue(self) -> JobQueue:
+        """What wakes workers."""
+        ...
+
+    @property
+    def documents(self) -> DocumentStore:
+        """Where documents lie."""
+        ...
+
+    @property
+    def users(self) -> UserDirectory:
+        """The host's people."""
+        ...
+
+    @property
+    def templates(self) -> TemplateCatalog:
+        """The registered templates."""
+        ...
+
+    @property
+    def ceiling(self) -> Ceiling:
+        """How many jobs of an org the database accepts."""
+        ...
+
+    @property
+    def lifetime_ms(self) -> int:
+        """From a job's creation to its deadline."""
+        ...
+
+    @property
+    def worker(self) -> EmbeddedWorker:
+        """The worker of this process."""
+        ...
+
+
 class ReportJobs:
     """Creates report jobs, tells how they stand, and issues the URLs of their documents.
 
@@ -66,49 +115,30 @@ class ReportJobs:
     `UserDirectory` anew: nothing about permissions is remembered.
     """
 
-    def __init__(
-        self,
-        *,
-        intake: JobIntake,
-        limiter: RateLimiter,
-        queue: JobQueue,
-        documents: DocumentStore,
-        users: UserDirectory,
-        templates: TemplateCatalog,
-        ceiling: Ceiling,
-        lifetime_ms: int,
-        worker: EmbeddedWorker,
-        new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
-        system: object = None,
-    ) -> None:
-        self._intake = intake
-        self._limiter = limiter
-        self._queue = queue
-        self._documents = documents
-        self._users = users
-        self.templates = templates
-        """The registered templates."""
-        self._ceiling = ceiling
-        self._lifetime_ms = lifetime_ms
-        self._worker = worker
+    def __init__(self, parts: ReportParts, *, new_id: Callable[[], str] = lambda: str(uuid.uuid4())) -> None:
+        self.parts = parts
+        """What this stands on, each made when it is first asked for."""
         self._new_id = new_id
-        self.system = system
-        """The parts that this was wired from; None where it was put together by hand."""
+
+    @property
+    def templates(self) -> TemplateCatalog:
+        """The registered templates."""
+        return self.parts.templates
 
     def start(self) -> None:
         """Start the embedded worker of this process, once; where workers run elsewhere, nothing."""
-        self._worker.start()
+        self.parts.worker.start()
 
     def stop(self) -> None:
         """Stop what `start` started."""
-        self._worker.stop()
+        self.parts.worker.stop()
 
     def admit(self, caller: Caller) -> Quota:
         """Count one request of the caller's org, as each POST does before its body is looked at.
 
         Raises `RateLimited`. Whatever this forgets, the ceiling in the database holds.
         """
-        quota = self._limiter.hit(caller.org_id)
+        quota = self.parts.limiter.hit(caller.org_id)
         if not quota.allowed:
             raise RateLimited(retry_after_s=quota.reset_s, limit=quota.limit, window_s=quota.window_s)
         return quota
@@ -123,7 +153,7 @@ class ReportJobs:
         """
         if faults := user_id_faults(user_id):
             raise RequestInvalid(" ".join(faults))
-        user = self._users.find(user_id)
+        user = self.parts.users.find(user_id)
         if user is None:
             raise UserNotFound("There is no user with this userId.")
         self._permit(caller, user)
@@ -131,10 +161,10 @@ class ReportJobs:
             job_id=self._new_id(),
             org_id=caller.org_id,
             user_id=user_id,
-            template=self.templates.choose(caller, user),
-            lifetime_ms=self._lifetime_ms,
+            template=self.parts.templates.choose(caller, user),
+            lifetime_ms=self.parts.lifetime_ms,
         )
-        job = self._intake.create(new, self._ceiling, connection)
+        job = self.parts.intake.create(new, self.parts.ceiling, connection)
         if connection is None:
             self._ring(job.job_id)
         return job
@@ -146,10 +176,10 @@ class ReportJobs:
         """
         if not _is_canonical_uuid(job_id):
             raise JobNotFound
-        job = self._intake.find(caller.org_id, job_id)
+        job = self.parts.intake.find(caller.org_id, job_id)
         if job is None:
             raise JobNotFound
-        return self._intake.settle(job) if job.is_overdue else job
+        return self.parts.intake.settle(job) if job.is_overdue else job
 
     def download_url(self, caller: Caller, job_id: str, *, origin: str = "") -> Download:
         """Issue a fresh URL, valid for 300 s, after asking again whether the caller may.
@@ -159,7 +189,7 @@ class ReportJobs:
         `DocumentGone`, `DatabaseUnavailable` or `DocumentsUnavailable`.
         """
         job = self.status(caller, job_id)
-        user = self._users.find(job.user_id)
+        user = self.parts.users.find(job.user_id)
         if user is None:
             raise UserNotPermitted("This organisation may not have a report on this user.")
         self._permit(caller, user)
@@ -169,26 +199,26 @@ class ReportJobs:
             raise JobNotComplete(job)
         if job.document_expired:
             raise DocumentExpired
-        if not self._documents.holds(job.document.key, size=job.document.size):
+        if not self.parts.documents.holds(job.document.key, size=job.document.size):
             _logger.error(
                 "job %s: its document is missing from the store, or has another size",
                 job.job_id,
                 extra={"job": job.job_id, "org": job.org_id},
             )
             raise DocumentGone
-        filename = self.templates.filename(job.template, user, job.job_id)
-        url = self._documents.url(
+        filename = self.parts.templates.filename(job.template, user, job.job_id)
+        url = self.parts.documents.url(
             job.document.key, filename=filename, expires_s=_URL_LIFETIME_S, origin=origin
         )
         return Download(url=url, expires_in_s=_URL_LIFETIME_S, filename=filename)
 
     def _permit(self, caller: Caller, user: User) -> None:
-        if not self._users.may_report(caller, user):
+        if not self.parts.users.may_report(caller, user):
             raise UserNotPermitted("This organisation may not have a report on this user.")
 
     def _ring(self, job_id: str) -> None:
         try:
-            self._queue.ring(job_id)
+            self.parts.queue.ring(job_id)
         except QueueUnavailable as error:
             _logger.warning(
                 "job %s is stored; the relay will ring for it: %s", job_id, error, extra={"job": job_id}

@@ -160,7 +160,7 @@ def sections_of(person: Person, today: date) -> dict[str, list[tuple[str, str | 
             ("Document number", f"••••• {1000 + seed[8] * 31}"),
         ],
         "Contact": [
-            ("Email", f"{mailbox or person.user_id.lower()}@example.com"),
+            ("Email", f"{mailbox or person.user_id[-8:].lower()}@example.com"),
             ("Telephone", f"+44 20 7946 0{100 + seed[9] * 3}"),
             ("Preferred language", "English"),
             ("Address", street),

@@ -1,0 +1,66 @@
+"""The composition root: the one place where settings become adapters, and adapters a service."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from sqr_jobs.documents.template import Catalog, Template
+from sqr_jobs.domain.caller import Caller, User
+from sqr_jobs.errors import ConfigurationError
+from sqr_jobs.factory import path_of
+from sqr_jobs.ports import Authenticator, UserDirectory
+from sqr_jobs.report_jobs import ReportJobs
+from sqr_jobs.settings import Settings
+from sqr_jobs.wiring.system import System, system_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from sqr_jobs.web.endpoints import Endpoints
+
+__all__ = ["System", "build_report_jobs", "mount", "system_of"]
+
+
+def build_report_jobs(
+    settings: Settings | None = None,
+    *,
+    users: UserDirectory,
+    templates: Iterable[Template[Any]],
+    engine: "Engine | None" = None,
+    authenticator: Authenticator | None = None,
+    choose_template: Callable[[Caller, User], type[Template[Any]] | Template[Any]] | None = None,
+) -> ReportJobs:
+    """Build the service from settings and the host's own parts; nothing starts and nothing connects.
+
+    `engine` is the host's SQLAlchemy engine, whose database then holds the jobs; without it the database is
+    `SQR_JOBS_DATABASE_URL`, else a SQLite file. `authenticator` replaces the judging of JWTs. By default a
+    new job's template is the last of `templates`. Raises `ConfigurationError`.
+    """
+    system = System(
+        settings or Settings(),
+        users=users,
+        templates=Catalog(templates, choose_template),
+        engine=engine,
+        authenticator=authenticator,
+    )
+    if engine is not None:
+        _ = system.database  # refuses an engine that can't serve, where the host passes it
+    return system.reports
+
+
+def mount(report_jobs: Callable[[], ReportJobs] | ReportJobs, *, has_own_login: bool) -> "Endpoints":
+    """Build a host's `ReportJobs` and return the endpoints to mount.
+
+    The factory's import path is what the render child needs; a `ReportJobs` itself can be mounted where
+    `SQR_JOBS_FACTORY` names it. Raises `ConfigurationError`.
+    """
+    reports = report_jobs if isinstance(report_jobs, ReportJobs) else report_jobs()
+    system = system_of(reports)
+    if not isinstance(report_jobs, ReportJobs) and system.needs_factory:
+        system.factory = system.factory or path_of(report_jobs)
+    _ = system.intake, system.limiter, system.documents  # a wrong setting shows now, not at the first request
+    if system.endpoints.needs_caller and not has_own_login:
+        raise ConfigurationError(
+            "No token can be judged. Set SQR_JOBS_JWT_KEY or SQR_JOBS_JWT_JWKS_URL, pass authenticator=… to "
+            "build_report_jobs, or mount with your own login: caller=…"
+        )
+    return system.endpoints

@@ -1,0 +1,138 @@
+"""From settings to adapters, one function per port; each imports what it makes, because most are extras."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from sqr_jobs.domain.failures import RetryPolicy
+from sqr_jobs.errors import ConfigurationError
+from sqr_jobs.key_file import key_file
+from sqr_jobs.ports import Authenticator, DocumentProducer, DocumentStore, RateLimiter
+from sqr_jobs.settings import Settings
+
+if TYPE_CHECKING:
+    import dramatiq
+    from sqlalchemy import Engine
+
+    from sqr_jobs.adapters.sql import Database
+    from sqr_jobs.documents.template import Catalog
+
+__all__ = [
+    "authenticator_for",
+    "broker_url",
+    "database_for",
+    "documents_for",
+    "limiter_for",
+    "policy_for",
+    "producer_for",
+    "ringing_broker_for",
+]
+
+_MEBIBYTE = 1_048_576
+
+
+def database_for(settings: Settings, engine: "Engine | None" = None) -> "Database":
+    """Make the job database: the host's engine, the configured URL, else a SQLite file in `data_dir`."""
+    from sqr_jobs.adapters.sql import Database, engine_for  # noqa: PLC0415
+
+    timeout_s = settings.database_timeout_s
+    if engine is not None:
+        return Database(engine, timeout_s=timeout_s, is_host_engine=True)
+    url = _secret(settings.database_url)
+    if url is None:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        url = f"sqlite:///{settings.data_dir.resolve() / 'jobs.db'}"
+    return Database(engine_for(url, timeout_s=timeout_s), timeout_s=timeout_s)
+
+
+def documents_for(settings: Settings, *, files_path: str) -> DocumentStore:
+    """Make the document store: the bucket, or the folder in `data_dir`, served under `files_path`."""
+    if settings.s3_bucket:
+        from sqr_jobs.adapters.s3_documents import S3DocumentStore  # noqa: PLC0415
+
+        return S3DocumentStore(
+            settings.s3_bucket,
+            endpoint_url=settings.s3_endpoint_url,
+            region=settings.s3_region,
+            access_key_id=_secret(settings.s3_access_key_id),
+            secret_access_key=_secret(settings.s3_secret_access_key),
+            prefix=settings.s3_prefix,
+        )
+    from sqr_jobs.adapters.local_documents import LocalDocumentStore  # noqa: PLC0415
+
+    given = _secret(settings.link_key)
+    return LocalDocumentStore(
+        settings.data_dir / "documents",
+        link_key=lambda: given.encode() if given else key_file(settings.data_dir / "link-key"),
+        files_path=files_path,
+    )
+
+
+def limiter_for(settings: Settings) -> RateLimiter:
+    """Make the limiter: on the configured storage, else on the broker's, else in memory."""
+    from sqr_jobs.adapters import limits_limiter  # noqa: PLC0415
+
+    url = _secret(settings.limiter_url) or broker_url(settings) or "memory://"
+    return limits_limiter.limiter_for(url, limit=settings.rate_limit, window_s=settings.rate_window_s)
+
+
+def authenticator_for(settings: Settings) -> Authenticator | None:
+    """Make what judges tokens; None where no key is configured."""
+    if not (settings.jwt_key or settings.jwt_jwks_url):
+        return None
+    from sqr_jobs.adapters.jwt_authenticator import JwtAuthenticator  # noqa: PLC0415
+
+    return JwtAuthenticator(
+        key=_secret(settings.jwt_key),
+        jwks_url=settings.jwt_jwks_url,
+        algorithms=settings.jwt_algorithms,
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+        leeway_s=settings.jwt_leeway_s,
+        org_claim=settings.jwt_org_claim,
+    )
+
+
+def producer_for(settings: Settings, catalog: "Catalog", factory: Callable[[], str]) -> DocumentProducer:
+    """Make what makes the documents: render children, or the worker's own thread."""
+    output_bytes = settings.output_limit_mb * _MEBIBYTE
+    if settings.render == "inline":
+        from sqr_jobs.adapters.inline_producer import InlineProducer  # noqa: PLC0415
+
+        return InlineProducer(catalog, output_bytes=output_bytes)
+    from sqr_jobs.adapters.child_producer import ChildProducer  # noqa: PLC0415
+
+    return ChildProducer(
+        factory=factory,
+        memory_bytes=settings.memory_limit_mb * _MEBIBYTE,
+        output_bytes=output_bytes,
+        work_dir=settings.work_dir,
+    )
+
+
+def ringing_broker_for(url: str) -> "dramatiq.Broker":
+    """Make the broker of a web process. Raises `ConfigurationError` without the Redis client."""
+    try:
+        from sqr_jobs.adapters.redis_broker import ringing_broker  # noqa: PLC0415
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            "The Redis client is missing. Install it: pip install 'sqr-jobs[redis]'."
+        ) from None
+    return ringing_broker(url)
+
+
+def policy_for(settings: Settings) -> RetryPolicy:
+    """Say how often and how soon a job is tried again."""
+    return RetryPolicy(
+        max_failures=settings.max_failures,
+        max_crashes=settings.max_crashes,
+        backoff_ms=round(settings.retry_backoff_s * 1000),
+    )
+
+
+def broker_url(settings: Settings) -> str | None:
+    """Tell the broker's address; None where the worker is embedded."""
+    return _secret(settings.broker_url)
+
+
+def _secret(value: Any) -> str | None:
+    return value.get_secret_value() if value is not None else None

@@ -1,0 +1,216 @@
+"""All parts of one service, each made when it is first asked for."""
+
+import functools
+from typing import TYPE_CHECKING
+
+from sqr_jobs.domain.job import Ceiling
+from sqr_jobs.errors import ConfigurationError, QueueUnavailable
+from sqr_jobs.leases import LeaseKeeper
+from sqr_jobs.maintenance import Maintenance
+from sqr_jobs.ports import Authenticator, DocumentStore, JobQueue, RateLimiter, UserDirectory
+from sqr_jobs.processing import Processor
+from sqr_jobs.report_jobs import EmbeddedWorker, ReportJobs
+from sqr_jobs.service import WorkerService
+from sqr_jobs.settings import Settings
+from sqr_jobs.web.endpoints import FILES_PATH, Endpoints
+from sqr_jobs.wiring import parts
+
+if TYPE_CHECKING:
+    import dramatiq
+    from sqlalchemy import Engine
+
+    from sqr_jobs.adapters.sql import Database, SqlJobHistory, SqlJobIntake
+    from sqr_jobs.documents.template import Catalog
+
+__all__ = ["System", "system_of"]
+
+
+def system_of(reports: object) -> "System":
+    """Find the parts of a `ReportJobs`. Raises `ConfigurationError` for anything else."""
+    system = reports.parts if isinstance(reports, ReportJobs) else None
+    if not isinstance(system, System):
+        raise ConfigurationError(
+            f"The factory returned {type(reports).__name__}. It must return build_report_jobs(…)."
+        )
+    return system
+
+
+class System:
+    """The parts of one service, as properties.
+
+    Nothing is made before it is asked for, so a render child, which only needs the templates, loads neither
+    SQLAlchemy nor Dramatiq.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        users: UserDirectory,
+        templates: "Catalog",
+        engine: "Engine | None",
+        authenticator: Authenticator | None,
+    ) -> None:
+        self.settings = settings
+        self.users = users
+        self.templates = templates
+        self.factory = settings.factory
+        self.ceiling = Ceiling(jobs=settings.rate_limit, window_ms=settings.rate_window_s * 1000)
+        self.lifetime_ms = round(settings.deadline_s * 1000)
+        self.reports = ReportJobs(self)
+        self._engine = engine
+        self._authenticator = authenticator
+
+    @property
+    def needs_factory(self) -> bool:
+        """Whether this process will start render children."""
+        return self.settings.is_embedded and self.settings.render == "child"
+
+    @functools.cached_property
+    def database(self) -> "Database":
+        """The job database."""
+        return parts.database_for(self.settings, self._engine)
+
+    @functools.cached_property
+    def intake(self) -> "SqlJobIntake":
+        """The job store as the endpoints use it."""
+        from sqr_jobs.adapters.sql import SqlJobIntake  # noqa: PLC0415
+
+        return SqlJobIntake(self.database)
+
+    @functools.cached_property
+    def history(self) -> "SqlJobHistory":
+        """The job store as operators read it."""
+        from sqr_jobs.adapters.sql import SqlJobHistory  # noqa: PLC0415
+
+        return SqlJobHistory(self.database)
+
+    @functools.cached_property
+    def limiter(self) -> RateLimiter:
+        """The rate limiter in front."""
+        return parts.limiter_for(self.settings)
+
+    @functools.cached_property
+    def documents(self) -> DocumentStore:
+        """The document store."""
+        return parts.documents_for(self.settings, files_path=self.settings.prefix + FILES_PATH)
+
+    @functools.cached_property
+    def queue(self) -> JobQueue:
+        """The doorbell on this process's broker."""
+        from sqr_jobs.actors import ACTOR, QUEUE  # noqa: PLC0415
+        from sqr_jobs.adapters.dramatiq_queue import DramatiqQueue  # noqa: PLC0415
+
+        return DramatiqQueue(lambda: self._broker, queue_name=QUEUE, actor_name=ACTOR)
+
+    @functools.cached_property
+    def endpoints(self) -> Endpoints:
+        """The endpoints, over the host's authenticator or the configured keys."""
+        settings = self.settings
+        return Endpoints(
+            self.reports,
+            authenticator=self._authenticator or parts.authenticator_for(settings),
+            prefix=settings.prefix,
+            max_body_bytes=settings.max_body_bytes,
+            create_scope=settings.create_scope,
+            read_scope=settings.read_scope,
+            public_url=settings.public_url,
+            support_contact=settings.support_contact,
+            local_documents=None if settings.s3_bucket else self.documents,  # type: ignore[arg-type]
+        )
+
+    @functools.cached_property
+    def worker(self) -> EmbeddedWorker:
+        """The worker inside this process, or one that does nothing where workers run elsewhere."""
+        from sqr_jobs.adapters.embedded_worker import InProcessWorker, NoWorker  # noqa: PLC0415
+
+        if not self.settings.is_embedded:
+            return NoWorker()
+        return InProcessWorker(
+            broker=lambda: self._broker,
+            service=self._embedded_service,
+            threads=self.settings.worker_threads,
+            grace_s=self.settings.shutdown_grace_s,
+        )
+
+    def maintenance(self) -> Maintenance:
+        """Make relay and reaper, new each time: what was stopped does not start again."""
+        from sqr_jobs.adapters.sql import SqlJobUpkeep  # noqa: PLC0415
+
+        return Maintenance(
+            jobs=SqlJobUpkeep(self.database, policy=parts.policy_for(self.settings)),
+            queue=self.queue,
+            relay_interval_s=self.settings.relay_interval_s,
+            reaper_interval_s=self.settings.reaper_interval_s,
+        )
+
+    def service(self) -> WorkerService:
+        """Make a worker's parts, likewise new each time."""
+        from sqr_jobs.adapters.sql import SqlJobExecution  # noqa: PLC0415
+
+        settings = self.settings
+        execution = SqlJobExecution(
+            self.database,
+            lease_ms=round(settings.lease_s * 1000),
+            document_lifetime_ms=round(settings.document_lifetime_s * 1000),
+            policy=parts.policy_for(settings),
+        )
+        leases = LeaseKeeper(
+            execution,
+            heartbeat_s=settings.heartbeat_s,
+            fence_s=settings.fence_s,
+            limit_s=settings.attempt_limit_s,
+        )
+        producer = parts.producer_for(settings, self.templates, self._factory_path)
+        processor = Processor(jobs=execution, producer=producer, documents=self.documents, leases=leases)
+        return WorkerService(
+            processor=processor,
+            producer=producer,
+            leases=leases,
+            maintenance=self.maintenance(),
+            grace_s=settings.shutdown_grace_s,
+        )
+
+    def worker_broker(self) -> "dramatiq.Broker":
+        """Make the broker of a worker process, with the actor on it and the service in its lifecycle.
+
+        Raises `ConfigurationError` where no broker is configured: then the worker is embedded.
+        """
+        from sqr_jobs.actors import declare_actors  # noqa: PLC0415
+        from sqr_jobs.adapters.redis_broker import working_broker  # noqa: PLC0415
+        from sqr_jobs.adapters.worker_lifecycle import WorkerLifecycle  # noqa: PLC0415
+
+        url = parts.broker_url(self.settings)
+        if url is None:
+            raise ConfigurationError(
+                "SQR_JOBS_BROKER_URL is not set, so the worker runs inside the web process and none is "
+                "needed here. Set it to redis://host:6379/0 to run workers of their own."
+            )
+        lifecycle = WorkerLifecycle(self.service)
+        broker = working_broker(url, threads=self.settings.worker_threads, middleware=[lifecycle])
+        declare_actors(broker, lifecycle.process)
+        return broker
+
+    @functools.cached_property
+    def _broker(self) -> "dramatiq.Broker":
+        url = parts.broker_url(self.settings)
+        if url is None:
+            raise QueueUnavailable("The embedded worker is not started yet; it rings for itself when it is.")
+        return parts.ringing_broker_for(url)
+
+    def _embedded_service(self) -> WorkerService:
+        from sqr_jobs.actors import declare_actors  # noqa: PLC0415
+        from sqr_jobs.adapters.embedded_worker import in_process_broker  # noqa: PLC0415
+
+        service = self.service()
+        self.__dict__["_broker"] = in_process_broker()  # new with each start: a fork must not share one
+        declare_actors(self._broker, service.processor.process)
+        return service
+
+    def _factory_path(self) -> str:
+        if self.factory is None:
+            raise ConfigurationError(
+                "The render child must be told how to build this service. Set SQR_JOBS_FACTORY=myapp.reports:"
+                "report_jobs, or mount the factory itself instead of what it returned."
+            )
+        return self.factory
