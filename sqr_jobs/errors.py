@@ -5,6 +5,7 @@
     ├── RequestRefused             the caller must change the request, wait or ask someone else
     │   ├── Unauthenticated        InsufficientScope      UnsupportedMediaType   BodyTooLarge
     │   ├── RequestInvalid         RateLimited            UserNotFound           UserNotPermitted
+    │   ├── IdempotencyKeyReused   IdempotencyKeyInUse
     │   ├── JobAlreadyActive       JobNotFound            JobNotComplete         JobFailed
     │   └── DocumentExpired        DocumentGone           LinkRefused
     ├── Unavailable                a part is out of reach for now; try again
@@ -35,6 +36,8 @@ __all__ = [
     "DocumentExpired",
     "DocumentGone",
     "DocumentsUnavailable",
+    "IdempotencyKeyInUse",
+    "IdempotencyKeyReused",
     "IdentityUnavailable",
     "InsufficientScope",
     "JobAlreadyActive",
@@ -123,6 +126,24 @@ class RateLimited(RequestRefused):
         self.retry_after_s = retry_after_s
         self.limit = limit
         self.window_s = window_s
+
+
+class IdempotencyKeyReused(RequestRefused):
+    """The key stands for another request of this org."""
+
+    code = "IDEMPOTENCY_KEY_REUSED"
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used with another body. Send a new key for a new request.")
+
+
+class IdempotencyKeyInUse(RequestRefused):
+    """A request with this key is being answered at this moment."""
+
+    code = "IDEMPOTENCY_KEY_IN_USE"
+
+    def __init__(self) -> None:
+        super().__init__("A request with this Idempotency-Key is being answered. Send it again in a second.")
 
 
 class UserNotFound(RequestRefused):

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from sqr_jobs.domain.caller import Caller, User
 from sqr_jobs.domain.failures import JobErrorCode
-from sqr_jobs.domain.job import Ceiling, Claim, Document, Job, JobEvent, NewJob, TemplateRef
+from sqr_jobs.domain.job import (
+    Ceiling,
+    Claim,
+    Document,
+    IdempotencyKey,
+    Job,
+    JobEvent,
+    NewJob,
+    Reservation,
+    TemplateRef,
+)
 from sqr_jobs.domain.states import JobState
 
 if TYPE_CHECKING:
@@ -82,12 +92,32 @@ class RateLimiter(Protocol):
 class JobIntake(Protocol):
     """The job store as the endpoints use it. Every method raises `DatabaseUnavailable`."""
 
-    def create(self, new: NewJob, ceiling: Ceiling, connection: Any = None) -> Job:
+    def create(
+        self,
+        new: NewJob,
+        ceiling: Ceiling,
+        *,
+        connection: Any = None,
+        reservation: Reservation | None = None,
+    ) -> Job:
         """Insert a QUEUED job; when this returns (or the host's own transaction commits) it is stored.
 
         Raises `RateLimited` over the ceiling and `JobAlreadyActive` where the user has an active job.
-        `connection` is the host's SQLAlchemy connection, whose transaction the insert then belongs to.
+        `connection` is the host's SQLAlchemy connection, whose transaction the insert then belongs to;
+        with a `reservation` the key's answer is recorded in the same transaction.
         """
+        ...
+
+    def reserve(self, org_id: str, key: IdempotencyKey) -> Reservation | Job:
+        """Reserve a key for the request that is being answered, or return the job that answered it.
+
+        Raises `IdempotencyKeyReused` for another body, and `IdempotencyKeyInUse` when a twin is still being
+        answered after a second.
+        """
+        ...
+
+    def release(self, reservation: Reservation) -> None:
+        """Forget a reservation: its request was refused."""
         ...
 
     def find(self, org_id: str, job_id: str) -> Job | None:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sqr_jobs.domain.caller import Caller, User, user_id_faults
-from sqr_jobs.domain.job import Ceiling, Job, NewJob
+from sqr_jobs.domain.job import Ceiling, IdempotencyKey, Job, NewJob, Reservation
 from sqr_jobs.domain.states import ApiStatus
 from sqr_jobs.errors import (
+    DatabaseUnavailable,
     DocumentExpired,
     DocumentGone,
     JobFailed,
@@ -143,7 +144,29 @@ class ReportJobs:
             raise RateLimited(retry_after_s=quota.reset_s, limit=quota.limit, window_s=quota.window_s)
         return quota
 
-    def create(self, caller: Caller, *, user_id: str, connection: Any = None) -> Job:
+    def reserve(self, caller: Caller, key: IdempotencyKey) -> Reservation | Job:
+        """Begin to answer an idempotency key: the right to create, or the job that was created with it.
+
+        A reservation is passed to `create`, or given to `release` when the request is refused. Raises
+        `IdempotencyKeyReused`, `IdempotencyKeyInUse` or `DatabaseUnavailable`.
+        """
+        return self.parts.intake.reserve(caller.org_id, key)
+
+    def release(self, reservation: Reservation) -> None:
+        """Forget a reservation; one that can't be forgotten lapses by itself."""
+        try:
+            self.parts.intake.release(reservation)
+        except DatabaseUnavailable as error:
+            _logger.warning("an idempotency key could not be released: %s", error)
+
+    def create(
+        self,
+        caller: Caller,
+        *,
+        user_id: str,
+        connection: Any = None,
+        reservation: Reservation | None = None,
+    ) -> Job:
         """Store a job for a report on this user; when it returns, the job is committed.
 
         With `connection`, a SQLAlchemy connection in a transaction of the host's, the job is inserted under
@@ -164,7 +187,9 @@ class ReportJobs:
             template=self.parts.templates.choose(caller, user),
             lifetime_ms=self.parts.lifetime_ms,
         )
-        job = self.parts.intake.create(new, self.parts.ceiling, connection)
+        job = self.parts.intake.create(
+            new, self.parts.ceiling, connection=connection, reservation=reservation
+        )
         if connection is None:
             self._ring(job.job_id)
         return job

@@ -114,7 +114,7 @@ class _Screening:
     author = _BRAND
 
     def load(self, request: ReportRequest) -> ScreeningData:
-        """Make up the person's data, within 8 seconds for a slow one. Raises `LookupError`."""
+        """Make up the person's data; for a slow person that takes 8 seconds. Raises `LookupError`."""
         person = find_person(request.user_id)
         if person is None:
             raise LookupError("There is no sample person with this id.")

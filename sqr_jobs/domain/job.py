@@ -5,7 +5,17 @@ from dataclasses import dataclass, field
 from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.states import ACTIVE, ApiStatus, JobState, api_status
 
-__all__ = ["Ceiling", "Claim", "Document", "Job", "JobEvent", "NewJob", "TemplateRef"]
+__all__ = [
+    "Ceiling",
+    "Claim",
+    "Document",
+    "IdempotencyKey",
+    "Job",
+    "JobEvent",
+    "NewJob",
+    "Reservation",
+    "TemplateRef",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +51,25 @@ class NewJob:
     template: TemplateRef
     lifetime_ms: int
     """From creation to the deadline."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdempotencyKey:
+    """What makes a repeated creation the same one (IETF draft, Idempotency-Key)."""
+
+    key_hash: str
+    """SHA-256 of the header's value: clients put anything into it."""
+    fingerprint: str
+    """SHA-256 of the parsed body: the same key with another body is another request."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reservation:
+    """The right to answer one idempotency key; it lapses by itself when its holder dies."""
+
+    org_id: str
+    key: IdempotencyKey
+    token: str = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +119,24 @@ class Job:
     def is_active(self) -> bool:
         """Whether the job may still come to an end."""
         return self.state in ACTIVE
+
+    def as_created(self) -> "Job":
+        """Show the job as its creation answered it, whatever has become of it."""
+        return Job(
+            job_id=self.job_id,
+            org_id=self.org_id,
+            user_id=self.user_id,
+            template=self.template,
+            state=JobState.QUEUED,
+            attempt=0,
+            failures=0,
+            crashes=0,
+            created_at=self.created_at,
+            updated_at=self.created_at,
+            available_at=self.created_at,
+            deadline_at=self.deadline_at,
+            as_of=self.created_at,
+        )
 
     @property
     def is_overdue(self) -> bool:

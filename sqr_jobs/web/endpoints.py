@@ -1,12 +1,13 @@
 """The endpoints: one definition for every framework."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 
 from pydantic import ValidationError
 
 from sqr_jobs.domain.caller import Caller
 from sqr_jobs.domain.filenames import content_disposition
-from sqr_jobs.domain.job import Job
+from sqr_jobs.domain.job import IdempotencyKey, Job, Reservation
 from sqr_jobs.errors import (
     BodyTooLarge,
     InsufficientScope,
@@ -22,6 +23,9 @@ from sqr_jobs.web.models import CreateReportJob, DownloadUrl, ReportJob
 from sqr_jobs.web.problems import poll_again_s, problem_reply
 
 __all__ = ["FILES_PATH", "Endpoints"]
+
+_ACCEPTED = 202
+_MAX_KEY = 255
 
 FILES_PATH = "/files"
 """Where, below the prefix, the local document store's links lead."""
@@ -84,20 +88,41 @@ class Endpoints:
         _check_media_type(request.headers)
         if len(request.body) > self.max_body_bytes:
             raise BodyTooLarge(f"The body may have at most {self.max_body_bytes} bytes.")
+        body = _parsed(request)
+        key = _idempotency_key(request, body)
+        if key is None:
+            return self._admit_and_create(request, caller, body, None)
+        found = self.reports.reserve(caller, key)
+        if isinstance(found, Job):
+            return self._accepted(found)
+        reply = self._admit_and_create(request, caller, body, found)
+        if reply.status != _ACCEPTED:
+            self.reports.release(found)
+        return reply
+
+    def _admit_and_create(
+        self,
+        request: HttpRequest,
+        caller: Caller,
+        body: CreateReportJob | RequestInvalid,
+        reservation: Reservation | None,
+    ) -> HttpReply:
+        """Count the request, then create. Every answer from here on tells what the org has left."""
         quota: Quota | None = None
         try:
             quota = self.reports.admit(caller)
-            body = _parse(request.body)
-            job = self.reports.create(caller, user_id=body.user_id)
+            user_id = _valid(body).user_id
+            job = self.reports.create(caller, user_id=user_id, reservation=reservation)
         except RateLimited as refusal:
             return self._with_quota(self._problem(request, refusal), _spent(refusal))
-        except Exception as error:
-            if quota is None:
-                raise
-            # Every answer from the limiter on tells what is left.
-            return self._with_quota(self._problem(request, error), _left(quota))
+        except Exception as error:  # noqa: BLE001 - every error has an answer in the table
+            headers = _left(quota) if quota is not None else {}
+            return self._with_quota(self._problem(request, error), headers)
+        return self._with_quota(self._accepted(job), _left(quota))
+
+    def _accepted(self, job: Job) -> HttpReply:
         headers = {"Location": f"{self.prefix}/{job.job_id}", "Retry-After": str(poll_again_s(age_ms=0))}
-        return self._with_quota(_json(202, ReportJob.of(job).json_bytes(), headers), _left(quota))
+        return _json(_ACCEPTED, ReportJob.of(job).json_bytes(), headers)
 
     def _status(self, request: HttpRequest, job_id: str) -> HttpReply:
         job = self.reports.status(self._caller(request, self._read_scope), job_id)
@@ -152,14 +177,38 @@ def _check_media_type(headers: Mapping[str, str]) -> None:
         raise UnsupportedMediaType("Send the body as JSON, with Content-Type: application/json.")
 
 
-def _parse(body: bytes) -> CreateReportJob:
+def _parsed(request: HttpRequest) -> CreateReportJob | RequestInvalid:
+    """Parse the body; what is wrong with it is told only after the rate limit."""
+    faults = []
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 1 <= len(key) <= _MAX_KEY:
+        faults.append(f"Idempotency-Key must have 1 to {_MAX_KEY} characters.")
     try:
-        return CreateReportJob.model_validate_json(body)
+        body = CreateReportJob.model_validate_json(request.body)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False, include_context=False)
-        raise RequestInvalid(
-            " ".join(_sentence(fault["loc"], fault["type"], fault["msg"]) for fault in faults)
-        ) from None
+        faults += [
+            _sentence(fault["loc"], fault["type"], fault["msg"])
+            for fault in error.errors(include_url=False, include_input=False, include_context=False)
+        ]
+    return RequestInvalid(" ".join(faults)) if faults else body
+
+
+def _valid(body: CreateReportJob | RequestInvalid) -> CreateReportJob:
+    if isinstance(body, RequestInvalid):
+        raise body
+    return body
+
+
+def _idempotency_key(request: HttpRequest, body: CreateReportJob | RequestInvalid) -> IdempotencyKey | None:
+    """Read the key, with a fingerprint of what the body says rather than of how it is written."""
+    key = request.headers.get("idempotency-key")
+    if key is None or not 1 <= len(key) <= _MAX_KEY:
+        return None
+    said = request.body if isinstance(body, RequestInvalid) else body.model_dump_json().encode()
+    return IdempotencyKey(
+        key_hash=hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest(),
+        fingerprint=hashlib.sha256(said).hexdigest(),
+    )
 
 
 def _sentence(location: tuple[int | str, ...], kind: str, message: str) -> str:

@@ -14,6 +14,13 @@ _ID = {
     "description": "The jobId that the creation answered.",
     "schema": {"type": "string"},
 }
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A request that is repeated with the same key within 24 h gets the same job again.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
 _STRING = {"schema": {"type": "string"}}
 _QUOTA = {"RateLimit-Policy": _STRING, "RateLimit": _STRING}
 
@@ -38,11 +45,11 @@ _MEANINGS: Final = {
     401: "No token, or one that is not valid.",
     403: "The token lacks a scope, or the organisation may not report on this user.",
     404: "No such user, or no such job of this organisation.",
-    409: "A job for this user is still active.",
+    409: "A job for this user is still active, or a request with this key is being answered.",
     410: "The document has expired or is gone.",
     413: "The body is too large.",
     415: "The body is not declared as JSON.",
-    422: "The job is not complete, or failed.",
+    422: "The job is not complete or failed; at the creation: the key was used with another body.",
     429: "More than 10 creations in 10 minutes for this organisation.",
     500: "An unexpected fault.",
     503: "A part of the service is out of reach.",
@@ -67,9 +74,10 @@ OPERATIONS: Final[dict[str, dict[str, Any]]] = {
                     **_QUOTA,
                 },
             },
-            **_problems(400, 401, 403, 404, 409, 413, 415, 429, 500, 503),
+            **_problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503),
         },
         "openapi_extra": {
+            "parameters": [_KEY],
             "requestBody": {
                 "required": True,
                 "content": {"application/json": {"schema": CreateReportJob.model_json_schema()}},

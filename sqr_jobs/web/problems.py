@@ -7,6 +7,8 @@ from sqr_jobs.errors import (
     BodyTooLarge,
     DocumentExpired,
     DocumentGone,
+    IdempotencyKeyInUse,
+    IdempotencyKeyReused,
     InsufficientScope,
     JobAlreadyActive,
     JobFailed,
@@ -34,6 +36,8 @@ PROBLEMS: Final[dict[type[Exception], tuple[int, str]]] = {
     UserNotPermitted: (403, "User not permitted"),
     JobNotFound: (404, "Job not found"),
     UserNotFound: (404, "User not found"),
+    IdempotencyKeyInUse: (409, "Idempotency key in use"),
+    IdempotencyKeyReused: (422, "Idempotency key reused"),
     JobAlreadyActive: (409, "Job already active"),
     DocumentExpired: (410, "Document expired"),
     DocumentGone: (410, "Document gone"),
@@ -75,6 +79,8 @@ def problem_reply(error: Exception, *, instance: str, prefix: str, support: str 
             headers["WWW-Authenticate"] = 'Bearer error="invalid_token"' if error.token_sent else "Bearer"
         case InsufficientScope():
             headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{error.scope}"'
+        case IdempotencyKeyInUse():
+            headers["Retry-After"] = "1"
         case RateLimited():
             headers["Retry-After"] = str(error.retry_after_s)
         case JobAlreadyActive():

@@ -9,11 +9,18 @@ from sqlalchemy import Connection, RowMapping, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from sqr_jobs.adapters.sql.engine import Database, translated
+from sqr_jobs.adapters.sql.idempotency import SqlIdempotency
 from sqr_jobs.adapters.sql.rows import expire, job_from_row, record, select_jobs
 from sqr_jobs.adapters.sql.tables import job
-from sqr_jobs.domain.job import Ceiling, Job, NewJob
+from sqr_jobs.domain.job import Ceiling, IdempotencyKey, Job, NewJob, Reservation
 from sqr_jobs.domain.states import JobState
-from sqr_jobs.errors import DatabaseUnavailable, JobAlreadyActive, RateLimited
+from sqr_jobs.errors import (
+    ConfigurationError,
+    DatabaseUnavailable,
+    IdempotencyKeyReused,
+    JobAlreadyActive,
+    RateLimited,
+)
 
 __all__ = ["SqlJobIntake"]
 
@@ -26,8 +33,16 @@ class SqlJobIntake:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._idempotency = SqlIdempotency(database)
 
-    def create(self, new: NewJob, ceiling: Ceiling, connection: Any = None) -> Job:
+    def create(
+        self,
+        new: NewJob,
+        ceiling: Ceiling,
+        *,
+        connection: Any = None,
+        reservation: Reservation | None = None,
+    ) -> Job:
         """Insert a job under the org's lock, so that counting and inserting are one step.
 
         The lock is held until the transaction ends: with the host's own connection, until the host ends it.
@@ -40,9 +55,12 @@ class SqlJobIntake:
                 self._refuse_second(current, new)
                 try:
                     with current.begin_nested():
-                        return self._insert(current, new, now)
+                        created = self._insert(current, new, now)
                 except IntegrityError:
                     continue  # a job that this transaction's snapshot does not show: look again
+                if reservation is not None:
+                    self._idempotency.record(current, reservation, created.job_id)
+                return created
         raise DatabaseUnavailable("Another job for this user came and went three times. Try again.")
 
     def find(self, org_id: str, job_id: str) -> Job | None:
@@ -53,6 +71,20 @@ class SqlJobIntake:
             ).one_or_none()
         return job_from_row(row) if row else None
 
+    def reserve(self, org_id: str, key: IdempotencyKey) -> Reservation | Job:
+        """Reserve a key, or show the job that answered it as it was then."""
+        found = self._idempotency.reserve(org_id, key)
+        if isinstance(found, Reservation):
+            return found
+        answered = self.find(org_id, found)
+        if answered is None:
+            raise IdempotencyKeyReused  # its job was erased
+        return answered.as_created()
+
+    def release(self, reservation: Reservation) -> None:
+        """Forget a reservation."""
+        self._idempotency.release(reservation)
+
     def settle(self, job: Job) -> Job:
         """End an overdue job by the reaper's own compare-and-swap, so the answer is right without one."""
         with self._database.begin() as connection:
@@ -60,7 +92,14 @@ class SqlJobIntake:
         return self.find(job.org_id, job.job_id) or job
 
     def _transaction(self, connection: Connection | None) -> AbstractContextManager[Connection]:
-        return self._database.begin() if connection is None else _savepoint(connection)
+        if connection is None:
+            return self._database.begin()
+        if not self._database.is_sqlite and connection.get_isolation_level() == "REPEATABLE READ":
+            raise ConfigurationError(
+                "reports.create(connection=…) needs a transaction in READ COMMITTED or SERIALIZABLE. In "
+                "REPEATABLE READ it can't see what other requests of the organisation have just created."
+            )
+        return _savepoint(connection)
 
     def _refuse_over_ceiling(self, connection: Connection, org_id: str, ceiling: Ceiling) -> int:
         """Count what was accepted in the window; return the moment of counting."""

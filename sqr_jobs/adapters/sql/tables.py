@@ -14,7 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-__all__ = ["audit", "job", "metadata"]
+__all__ = ["audit", "idempotency", "job", "metadata"]
 
 metadata = MetaData()
 
@@ -61,6 +61,19 @@ job = Table(
     UniqueConstraint("org_id", "user_id", "active_slot", name="sqr_jobs_one_active_job"),
     Index("sqr_jobs_job_accepted", "org_id", "created_at"),
     Index("sqr_jobs_job_due", "active_slot", "available_at"),
+)
+
+idempotency = Table(
+    "sqr_jobs_idempotency",
+    metadata,
+    Column("org_id", _id(255), primary_key=True),
+    Column("key_hash", _id(64), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("token", String(32), nullable=False),
+    # NULL while the request is being answered; then the record of its 202.
+    Column("job_id", _id(36), ForeignKey("sqr_jobs_job.job_id", ondelete="CASCADE")),
+    Column("lapses_at", BigInteger, nullable=False),
+    Index("sqr_jobs_idempotency_lapsed", "lapses_at"),
 )
 
 audit = Table(

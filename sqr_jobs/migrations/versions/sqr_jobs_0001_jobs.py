@@ -61,6 +61,16 @@ def upgrade() -> None:
     op.create_index("sqr_jobs_job_accepted", "sqr_jobs_job", ["org_id", "created_at"])
     op.create_index("sqr_jobs_job_due", "sqr_jobs_job", ["active_slot", "available_at"])
     op.create_table(
+        "sqr_jobs_idempotency",
+        sa.Column("org_id", _id(255), primary_key=True),
+        sa.Column("key_hash", _id(64), primary_key=True),
+        sa.Column("fingerprint", sa.String(64), nullable=False),
+        sa.Column("token", sa.String(32), nullable=False),
+        sa.Column("job_id", _id(36), sa.ForeignKey("sqr_jobs_job.job_id", ondelete="CASCADE")),
+        sa.Column("lapses_at", sa.BigInteger, nullable=False),
+    )
+    op.create_index("sqr_jobs_idempotency_lapsed", "sqr_jobs_idempotency", ["lapses_at"])
+    op.create_table(
         "sqr_jobs_audit",
         sa.Column(
             "audit_id",
@@ -90,6 +100,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("sqr_jobs_audit")
+    op.drop_table("sqr_jobs_idempotency")
     op.drop_table("sqr_jobs_job")
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP FUNCTION sqr_jobs_terminal_stays()")
