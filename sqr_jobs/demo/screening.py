@@ -196,7 +196,7 @@ class ScreeningV2(_Screening, Template[ScreeningData], name="screening", version
             drawing.rule(canvas, page.left, middle - 10, width)
             page.header(canvas, left=self.title(data), right=data.reference)
         drawing.rule(canvas, page.left, page.bottom * 0.5 + 15, width)
-        page.footer(canvas, left=f"{_BRAND} · Confidential", right="Page {number} of {total}")
+        page.footer(canvas, left=f"{_BRAND} · Confidential", pages="Page {number} of {total}")
 
 
 def _details(data: ScreeningData) -> list[tuple[str, str]]:

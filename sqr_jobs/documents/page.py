@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from sqr_jobs.documents.text import REGULAR, clean, register_fonts
+from sqr_jobs.documents.text import REGULAR, line, register_fonts
 
 if TYPE_CHECKING:
     from reportlab.pdfgen.canvas import Canvas
@@ -12,6 +12,7 @@ __all__ = ["Page"]
 _TOTAL = "page-total"
 _SIZE = 8
 _GREY = (0.38, 0.43, 0.49)
+_GAP = 12
 
 
 class Page:
@@ -24,59 +25,62 @@ class Page:
         self.width, self.height = size
         self.top, self.right, self.bottom, self.left = margins
 
-    def footer(self, canvas: "Canvas", *, left: str = "", right: str = "") -> None:
-        """Draw a line of small text at the foot; `{number}` and `{total}` stand for the pages."""
-        self._line(canvas, self.bottom * 0.5, left, right)
-
     def header(self, canvas: "Canvas", *, left: str = "", right: str = "") -> None:
-        """Draw a line of small text at the head, likewise."""
-        self._line(canvas, self.height - self.top * 0.5, left, right)
+        """Draw a line of small text at the head; what is too long is cut."""
+        y = self.height - self.top * 0.5
+        right = _fitted(canvas, line(right), self._room / 2)
+        self._draw(canvas, self.width - self.right - _width(canvas, right), y, right)
+        self._draw(
+            canvas, self.left, y, _fitted(canvas, line(left), self._room - _width(canvas, right) - _GAP)
+        )
 
-    def _line(self, canvas: "Canvas", y: float, left: str, right: str) -> None:
-        available = self.width - self.left - self.right
-        right_width = self._width(canvas, right)
-        canvas.saveState()
-        self._text(canvas, self.left, y, self._fitted(canvas, left, available - right_width - 12))
-        self._text(canvas, self.width - self.right - right_width, y, right)
-        canvas.restoreState()
+    def footer(self, canvas: "Canvas", *, left: str = "", pages: str = "Page {number} of {total}") -> None:
+        """Draw a line of small text at the foot: `left`, and at the right where one is.
 
-    def _text(self, canvas: "Canvas", x: float, y: float, text: str) -> None:
-        canvas.setFont(REGULAR, _SIZE)
-        canvas.setFillColorRGB(*_GREY)
-        before, total, after = clean(text).replace("{number}", str(self.number)).partition("{total}")
-        canvas.drawString(x, y, before)
+        `pages` is the template author's own pattern, never user text.
+        """
+        y = self.bottom * 0.5
+        before, total, after = pages.replace("{number}", str(self.number)).partition("{total}")
+        # The total is known after the last page only; it has at least as many digits as this page's number.
+        digits = _width(canvas, str(self.number)) if total else 0
+        x = self.width - self.right - _width(canvas, before + after) - digits
+        self._draw(canvas, self.left, y, _fitted(canvas, line(left), x - self.left - _GAP))
+        self._draw(canvas, x, y, before)
         if total:
-            x += canvas.stringWidth(before, REGULAR, _SIZE)
+            x += _width(canvas, before)
             canvas.saveState()
             canvas.translate(x, y)
-            canvas.doForm(_TOTAL)  # drawn once the last page is known: no second pass, no pages kept
+            canvas.doForm(_TOTAL)  # no second pass, and no pages kept until the total is known
             canvas.restoreState()
-            canvas.drawString(x + self._total_width(canvas), y, after)
-
-    def _width(self, canvas: "Canvas", text: str) -> float:
-        shown = clean(text).replace("{number}", str(self.number))
-        before, total, after = shown.partition("{total}")
-        reserved = self._total_width(canvas) if total else 0
-        return canvas.stringWidth(before + after, REGULAR, _SIZE) + reserved
-
-    @staticmethod
-    def _total_width(canvas: "Canvas") -> float:
-        return canvas.stringWidth("000", REGULAR, _SIZE)
-
-    @staticmethod
-    def _fitted(canvas: "Canvas", text: str, width: float) -> str:
-        if canvas.stringWidth(clean(text), REGULAR, _SIZE) <= width:
-            return text
-        while text and canvas.stringWidth(clean(text) + "…", REGULAR, _SIZE) > width:
-            text = text[: int(len(text) * 0.9)]
-        return text + "…"
+            self._draw(canvas, x + digits, y, after)
 
     @staticmethod
     def define_total(canvas: "Canvas", pages: int) -> None:
         """Say what `{total}` is, once, after the last page."""
         register_fonts()
         canvas.beginForm(_TOTAL, 0, -4, 60, 12)
+        Page._draw(canvas, 0, 0, str(pages))
+        canvas.endForm()
+
+    @property
+    def _room(self) -> float:
+        return self.width - self.left - self.right
+
+    @staticmethod
+    def _draw(canvas: "Canvas", x: float, y: float, text: str) -> None:
         canvas.setFont(REGULAR, _SIZE)
         canvas.setFillColorRGB(*_GREY)
-        canvas.drawString(0, 0, str(pages))
-        canvas.endForm()
+        canvas.drawString(x, y, text)
+
+
+def _width(canvas: "Canvas", text: str) -> float:
+    return canvas.stringWidth(text, REGULAR, _SIZE)
+
+
+def _fitted(canvas: "Canvas", text: str, room: float) -> str:
+    if _width(canvas, text) <= room:
+        return text
+    text = text[: int(room)]  # no letter is narrower than a point
+    while text and _width(canvas, text + "…") > room:
+        text = text[:-1]
+    return text + "…"

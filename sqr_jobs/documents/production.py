@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 from pydantic import BaseModel, ValidationError
 
 from sqr_jobs.documents.template import Catalog, ReportRequest, Template
+from sqr_jobs.documents.text import line
 from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.errors import AttemptFailed
 from sqr_jobs.ports import RenderOrder
@@ -73,9 +74,9 @@ def _render(
     from sqr_jobs.documents.layout import lay_out  # noqa: PLC0415
 
     about = About(
-        title=template.title(data),
-        author=template.author,
-        subject=template.subject(data),
+        title=line(template.title(data)),
+        author=line(template.author),
+        subject=line(template.subject(data)),
         language=template.language,
         created_at=created_at,
     )

@@ -96,7 +96,7 @@ class Template(ABC, Generic[Data]):
 
     def draw_page(self, canvas: "Canvas", page: "Page", data: Data) -> None:
         """Draw what stands on every page; by default the title and "page X of Y" at the foot."""
-        page.footer(canvas, left=self.title(data), right="Page {number} of {total}")
+        page.footer(canvas, left=self.title(data))
 
     def filename(self, user: User, job_id: str) -> str:
         """Name the file for people. The result is made safe for every file system afterwards."""

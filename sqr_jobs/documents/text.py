@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from reportlab.lib.styles import ParagraphStyle
     from reportlab.platypus import Flowable
 
-__all__ = ["BOLD", "ITALIC", "REGULAR", "Paragraph", "clean", "register_fonts", "style"]
+__all__ = ["BOLD", "ITALIC", "REGULAR", "Paragraph", "clean", "line", "register_fonts", "style"]
 
 REGULAR, BOLD, ITALIC = "NotoSans", "NotoSans-Bold", "NotoSans-Italic"
 """Font names after `register_fonts`; embedded in every document, for Latin, Greek and Cyrillic."""
@@ -42,10 +42,19 @@ def style(name: str) -> "ParagraphStyle":
 
 
 def clean(text: str) -> str:
-    """Make text printable: lone surrogates become U+FFFD, control and invisible format characters go."""
+    """Make text printable.
+
+    Letters and their accents are joined, lone surrogates become U+FFFD, control and invisible format
+    characters go; line breaks and tabs stay.
+    """
     if text.isprintable() and text.isascii():
         return text
-    return "".join(_printable(character) for character in text)
+    return "".join(_printable(character) for character in unicodedata.normalize("NFC", text))
+
+
+def line(text: str) -> str:
+    """Make text printable on one line: each run of white space becomes one blank."""
+    return " ".join(clean(text).split())
 
 
 def _printable(character: str) -> str:
@@ -62,7 +71,9 @@ def register_fonts() -> None:
     """Register the embedded font family with ReportLab, once per process."""
     from reportlab.pdfbase.pdfmetrics import registerFont, registerFontFamily  # noqa: PLC0415
     from reportlab.pdfbase.ttfonts import TTFont  # noqa: PLC0415
+    from reportlab.platypus.tables import CellStyle  # noqa: PLC0415
 
+    CellStyle.fontname = REGULAR  # a table names its cells' font even where they hold paragraphs
     for name, file in ((REGULAR, "Regular"), (BOLD, "Bold"), (ITALIC, "Italic")):
         registerFont(TTFont(name, str(_FONTS / f"NotoSans-{file}.ttf")))
     registerFontFamily(REGULAR, normal=REGULAR, bold=BOLD, italic=ITALIC, boldItalic=BOLD)

@@ -4,7 +4,7 @@ import secrets
 import time
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from sqr_jobs.adapters.sql.engine import Database
@@ -76,9 +76,8 @@ class SqlIdempotency:
         return row.job_id if row.job_id is None else str(row.job_id)
 
     def _read(self, connection: Connection, org_id: str, key: IdempotencyKey) -> Row[Any] | None:
-        return connection.execute(
-            select(*idempotency.c, self._database.now.label("now")).where(*_is(org_id, key))
-        ).one_or_none()
+        question: Select[Any] = select(*idempotency.c, self._database.now.label("now"))
+        return connection.execute(question.where(*_is(org_id, key))).one_or_none()
 
     def _insert(self, connection: Connection, org_id: str, key: IdempotencyKey) -> Reservation | None:
         reservation = Reservation(org_id=org_id, key=key, token=secrets.token_hex(16))
