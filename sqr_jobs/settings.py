@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     """Signs the URLs of local documents; by default a random key kept in `data_dir`."""
 
     jwt_key: SecretStr | None = None
-    """The issuer's public key (PEM), or the shared secret of an HS algorithm."""
+    """The issuer's public key (PEM; several one after the other), or the shared secret of an HS algorithm."""
     jwt_jwks_url: str | None = None
     """The issuer's key set; instead of `jwt_key`."""
     jwt_algorithms: Annotated[tuple[str, ...], NoDecode] = ("RS256", "ES256")
@@ -80,6 +80,10 @@ class Settings(BaseSettings):
     """How far the issuer's clock may differ."""
     jwt_org_claim: str = "org"
     """The claim that names the caller's org."""
+    jwt_scope_claim: str = "scope"
+    """The claim that holds the scopes: a text with blanks between them, or a list."""
+    jwt_strict: bool = False
+    """Ask for all that RFC 9068 asks of an access token: type `at+jwt`, and its seven claims."""
     create_scope: str | None = None
     """The scope that a creation asks for; by default none."""
     read_scope: str | None = None
@@ -178,6 +182,10 @@ class Settings(BaseSettings):
                 "SQR_JOBS_JWT_ALGORITHMS names an HS algorithm beside public keys, which would let anyone "
                 "sign with the public key. Name only the issuer's own, such as RS256."
             )
+        if self.jwt_jwks_url and not self.jwt_jwks_url.startswith(("https://", "http://")):
+            faults.append("SQR_JOBS_JWT_JWKS_URL must be an http(s) address.")
+        if self.jwt_strict and not (self.jwt_issuer and self.jwt_audience):
+            faults.append("SQR_JOBS_JWT_STRICT needs SQR_JOBS_JWT_ISSUER and SQR_JOBS_JWT_AUDIENCE.")
         if bool(self.s3_access_key_id) != bool(self.s3_secret_access_key):
             faults.append("Set both SQR_JOBS_S3_ACCESS_KEY_ID and SQR_JOBS_S3_SECRET_ACCESS_KEY, or neither.")
         scheme = self.broker_url.get_secret_value().split(":")[0] if self.broker_url else None

@@ -80,15 +80,20 @@ def authenticator_for(settings: Settings) -> Authenticator | None:
     if not (settings.jwt_key or settings.jwt_jwks_url):
         return None
     from sqr_jobs.adapters.jwt_authenticator import JwtAuthenticator  # noqa: PLC0415
+    from sqr_jobs.adapters.signing_keys import JwksKeys, StaticKeys, fetch_json  # noqa: PLC0415
 
+    key = _secret(settings.jwt_key)
     return JwtAuthenticator(
-        key=_secret(settings.jwt_key),
-        jwks_url=settings.jwt_jwks_url,
+        StaticKeys(key, settings.jwt_algorithms)
+        if key
+        else JwksKeys(fetch_json(settings.jwt_jwks_url or "")),
         algorithms=settings.jwt_algorithms,
         issuer=settings.jwt_issuer,
         audience=settings.jwt_audience,
         leeway_s=settings.jwt_leeway_s,
         org_claim=settings.jwt_org_claim,
+        scope_claim=settings.jwt_scope_claim,
+        strict=settings.jwt_strict,
     )
 
 

@@ -1,0 +1,127 @@
+"""Where the keys that judge tokens come from: the settings, or the issuer's key set."""
+
+import json
+import logging
+import re
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import jwt
+
+from sqr_jobs.errors import ConfigurationError, IdentityUnavailable
+
+__all__ = ["JwksKeys", "SigningKeys", "StaticKeys", "fetch_json"]
+
+_logger = logging.getLogger("sqr_jobs.identity")
+
+_PEM = re.compile(r"-----BEGIN [^-]+-----.*?-----END [^-]+-----", re.DOTALL)
+_FRESH_S = 300.0
+_ONE_FETCH_IN_S = 30.0
+_EMPTY_AGAIN_S = 2.0
+_STALE_S = 24 * 3_600.0
+_MAX_BYTES = 1_048_576
+_TIMEOUT_S = 2.0
+
+
+class SigningKeys(Protocol):
+    """Finds the keys that may have signed a token."""
+
+    def candidates(self, kid: str | None, algorithm: str) -> Sequence[jwt.PyJWK | object]:
+        """Return the keys for a token's header; none for an unknown key. Raises `IdentityUnavailable`."""
+        ...
+
+
+class StaticKeys:
+    """Keys from the settings: one shared secret, or PEM public keys one after the other (rotation)."""
+
+    def __init__(self, text: str, algorithms: Sequence[str]) -> None:
+        self._by_algorithm: dict[str, list[object]] = {}
+        for algorithm in algorithms:
+            prepared = jwt.get_algorithm_by_name(algorithm)
+            keys: list[object] = []
+            for part in [text] if algorithm.startswith("HS") else _PEM.findall(text):
+                try:
+                    # A key object, because PyJWT parses PEM text anew at each token.
+                    keys.append(prepared.prepare_key(part))
+                except (TypeError, ValueError, jwt.InvalidKeyError):
+                    continue  # an EC key does not serve RS256; another algorithm takes it
+            self._by_algorithm[algorithm] = keys
+        if not any(self._by_algorithm.values()):
+            raise ConfigurationError(
+                f"SQR_JOBS_JWT_KEY holds no key for {', '.join(algorithms)}. Set the issuer's public key, as "
+                "PEM text with its BEGIN and END lines, and SQR_JOBS_JWT_ALGORITHMS to what it signs with."
+            )
+
+    def candidates(self, kid: str | None, algorithm: str) -> Sequence[object]:  # noqa: ARG002 - it has few
+        """Return every key that serves the algorithm."""
+        return self._by_algorithm.get(algorithm, [])
+
+
+class JwksKeys:
+    """The issuer's key set (RFC 7517), cached.
+
+    A set is fresh for 5 minutes. A key that it does not name has it fetched anew, but at most once in 30 s
+    whatever is asked for, so unknown keys can't be turned into load on the issuer. While the issuer is out of
+    reach the last set serves on, for a day. `fetch` returns the parsed document and is never called twice
+    at a time.
+    """
+
+    def __init__(self, fetch: Callable[[], object], *, now: Callable[[], float] = time.monotonic) -> None:
+        self._fetch = fetch
+        self._now = now
+        self._keys: list[jwt.PyJWK] = []
+        self._fetched_at = float("-inf")
+        self._tried_at = float("-inf")
+        self._lock = threading.Lock()
+
+    def candidates(self, kid: str | None, algorithm: str) -> Sequence[jwt.PyJWK]:
+        """Return the key of this id; for a token without one, the set's only key for the algorithm."""
+        if self._now() - self._fetched_at >= _FRESH_S:
+            self._refresh()
+        found = self._find(kid, algorithm)
+        if not found and self._refresh():
+            found = self._find(kid, algorithm)
+        if not self._keys or self._now() - self._fetched_at > _STALE_S:
+            raise IdentityUnavailable("The issuer's keys could not be fetched.")
+        return found
+
+    def _find(self, kid: str | None, algorithm: str) -> list[jwt.PyJWK]:
+        serving = [key for key in self._keys if key.algorithm_name == algorithm]
+        if kid is None:
+            return serving if len(serving) == 1 else []
+        return [key for key in serving if key.key_id == kid]
+
+    def _refresh(self) -> bool:
+        """Fetch, unless someone did lately or is at it; whether there is a new set."""
+        with self._lock:
+            pause_s = _ONE_FETCH_IN_S if self._keys else _EMPTY_AGAIN_S
+            if self._now() - self._tried_at < pause_s:
+                return False
+            self._tried_at = self._now()
+            try:
+                document = self._fetch()
+                keys = jwt.PyJWKSet.from_dict(document).keys if isinstance(document, dict) else []
+            except (OSError, ValueError, TypeError, jwt.PyJWTError) as error:
+                _logger.warning("the issuer's keys could not be fetched (%s)", type(error).__name__)
+                return False
+            self._keys = [key for key in keys if key.public_key_use in (None, "sig")]
+            self._fetched_at = self._tried_at
+            return True
+
+
+def fetch_json(url: str) -> Callable[[], object]:
+    """Make the fetch of a key set over HTTP: 2 s without an answer and 1 MiB are the limits."""
+
+    def fetch() -> object:
+        request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310 - from the settings
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
+            body = answer.read(_MAX_BYTES + 1)
+        if len(body) > _MAX_BYTES:
+            raise ValueError("too long")
+        return json.loads(body)
+
+    return fetch
