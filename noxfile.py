@@ -30,6 +30,7 @@ def types(session: nox.Session) -> None:
     """Types, strictly, and the import rules of the architecture."""
     _install(session, "demo", "types", "lint")
     session.run("mypy")
+    session.run("mypy", "tests/typing")
     session.run("lint-imports")
 
 

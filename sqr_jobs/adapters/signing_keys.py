@@ -97,20 +97,29 @@ class JwksKeys:
 
     def _refresh(self) -> bool:
         """Fetch, unless someone did lately or is at it; whether there is a new set."""
-        with self._lock:
+        # Only those who have no key at all wait for a fetch that is under way.
+        if not self._lock.acquire(blocking=not self._keys):
+            return False
+        try:
             pause_s = _ONE_FETCH_IN_S if self._keys else _EMPTY_AGAIN_S
             if self._now() - self._tried_at < pause_s:
                 return False
             self._tried_at = self._now()
-            try:
-                document = self._fetch()
-                keys = jwt.PyJWKSet.from_dict(document).keys if isinstance(document, dict) else []
-            except (OSError, ValueError, TypeError, jwt.PyJWTError) as error:
-                _logger.warning("the issuer's keys could not be fetched (%s)", type(error).__name__)
-                return False
-            self._keys = [key for key in keys if key.public_key_use in (None, "sig")]
+            self._keys = self._read()
+        except (OSError, ValueError, TypeError, jwt.PyJWTError) as error:
+            _logger.warning("the issuer's keys could not be fetched (%s)", type(error).__name__)
+            return False
+        else:
             self._fetched_at = self._tried_at
             return True
+        finally:
+            self._lock.release()
+
+    def _read(self) -> list[jwt.PyJWK]:
+        document = self._fetch()
+        if not isinstance(document, dict):
+            raise TypeError("the key set is no object")
+        return [key for key in jwt.PyJWKSet.from_dict(document).keys if key.public_key_use in (None, "sig")]
 
 
 def fetch_json(url: str) -> Callable[[], object]:
