@@ -39,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_worker(commands)
     _add_maintain(commands)
+    _add_check(commands)
     _add_database(commands)
     from sqr_jobs.demo.command import add_demo  # noqa: PLC0415 - keeps the demo's imports its own
 
@@ -111,6 +112,27 @@ def _maintain(options: argparse.Namespace) -> int:
     stop.wait()
     maintenance.stop()
     return 0
+
+
+def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "check",
+        help="look at every part, and say what to do about a fault",
+        description="Look at settings, factory, render child, database, migrations, broker, workers, limiter "
+        "and documents, a line each. Exit 1 on a fault.",
+    )
+    parser.add_argument("--factory", help=_FACTORY_HELP)
+    parser.set_defaults(run=_check)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from sqr_jobs.doctor import examine  # noqa: PLC0415
+
+    faults = 0
+    for finding in examine(_system(options)):
+        faults += finding.is_fault
+        print(f"{'FAULT' if finding.is_fault else 'ok':<6}{finding.what:<14}{finding.told}", flush=True)
+    return 1 if faults else 0
 
 
 def _add_database(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -1,6 +1,8 @@
 """What keeps jobs moving when something died: the relay rings again, the reaper takes and ends."""
 
 import logging
+import os
+import socket
 import threading
 from collections.abc import Callable
 
@@ -12,13 +14,20 @@ __all__ = ["Maintenance"]
 _logger = logging.getLogger("sqr_jobs.maintenance")
 
 _BATCH = 100
+_ANNOUNCE_S = 4.0
 
 
 class Maintenance:
     """Relay and reaper. Any number of copies may run: the relay only reads, the reaper compares and swaps."""
 
     def __init__(
-        self, *, jobs: JobUpkeep, queue: JobQueue, relay_interval_s: float, reaper_interval_s: float
+        self,
+        *,
+        jobs: JobUpkeep,
+        queue: JobQueue,
+        relay_interval_s: float,
+        reaper_interval_s: float,
+        is_worker: bool = False,
     ) -> None:
         self._jobs = jobs
         self._queue = queue
@@ -26,6 +35,9 @@ class Maintenance:
             _Loop("relay", self.relay, relay_interval_s),
             _Loop("reaper", self.reap, reaper_interval_s),
         ]
+        if is_worker:
+            self._loops.append(_Loop("announcement", self.announce, _ANNOUNCE_S))
+        self._worker = f"{socket.gethostname()}:{os.getpid()}"
 
     def relay(self) -> int:
         """Ring for due jobs that no waiting message stands for, at most 100; the number of rings.
@@ -54,18 +66,27 @@ class Maintenance:
                     break
         return reaped
 
+    def database_identity(self) -> str:
+        """Tell which database this process uses."""
+        return self._jobs.database_identity()
+
+    def announce(self) -> int:
+        """Tell the broker that this process works, and on which database, for `sqr-jobs check`."""
+        self._queue.announce(self._worker, self.database_identity())
+        return 1
+
     def run_once(self) -> tuple[int, int]:
         """Reap, then relay, once, as `sqr-jobs maintain --once` does; how many were reaped and rung for."""
         reaped = self.reap()
         return reaped, self.relay()
 
     def start(self) -> None:
-        """Run both, each in a thread of its own, so that a slow broker never holds up the reaper."""
+        """Run each in a thread of its own, so that a slow broker never holds up the reaper."""
         for loop in self._loops:
             loop.start()
 
     def stop(self) -> None:
-        """End both threads."""
+        """End the threads."""
         for loop in self._loops:
             loop.stop()
 

@@ -175,6 +175,10 @@ class JobUpkeep(Protocol):
         """End jobs that are past their deadline; the number ended."""
         ...
 
+    def database_identity(self) -> str:
+        """Tell which database this is; another one has another identity."""
+        ...
+
 
 class JobHistory(Protocol):
     """The job store as operators and the invariant checker read it."""
@@ -196,6 +200,17 @@ class JobQueue(Protocol):
 
     def waiting(self) -> int:
         """Count the messages that no worker has taken. Raises `QueueUnavailable`."""
+        ...
+
+    def announce(self, worker: str, database: str) -> None:
+        """Tell that a worker process is alive, and on which database. Raises `QueueUnavailable`."""
+        ...
+
+    def workers(self) -> Mapping[str, str]:
+        """Tell which workers announced themselves in the last 10 s, and their databases.
+
+        Raises `QueueUnavailable`.
+        """
         ...
 
 

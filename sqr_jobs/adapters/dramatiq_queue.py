@@ -1,29 +1,53 @@
 """The doorbell on Dramatiq."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
 
-from dramatiq import Broker, Message
-from dramatiq.brokers.stub import StubBroker
+from dramatiq import Message
 
 from sqr_jobs.errors import QueueUnavailable
 
-__all__ = ["DramatiqQueue"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["DramatiqQueue", "ObservableBroker"]
 
 _BREAKER_S = 5.0
 
 
-class DramatiqQueue:
-    """`JobQueue` on any Dramatiq broker.
+class ObservableBroker(Protocol):
+    """What a Dramatiq broker of ours can tell beyond what Dramatiq asks of one."""
 
-    One failure opens a breaker for 5 s: meanwhile nobody waits for a broker that does not answer, and the
-    relay rings when it is back. `broker` gives it at the first ring, never before a fork, or raises
+    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+        """Send a message."""
+        ...
+
+    def waiting(self, queue_name: str) -> int:
+        """Count the messages that no consumer has fetched."""
+        ...
+
+    def announce(self, worker: str, database: str) -> None:
+        """Remember for 10 s that a worker is alive."""
+        ...
+
+    def workers(self) -> Mapping[str, str]:
+        """Tell which workers announced themselves, and their databases."""
+        ...
+
+
+class DramatiqQueue:
+    """`JobQueue` on a Dramatiq broker.
+
+    One failed ring opens a breaker for 5 s: meanwhile nobody waits for a broker that does not answer, and the
+    relay rings when it is back. `broker` gives it at the first use, never before a fork, or raises
     `QueueUnavailable`.
     """
 
     def __init__(
         self,
-        broker: Callable[[], Broker],
+        broker: Callable[[], ObservableBroker],
         *,
         queue_name: str,
         actor_name: str,
@@ -39,27 +63,39 @@ class DramatiqQueue:
         """Send the message that names the job; it holds the id and nothing else."""
         if self._now() < self._closed_from:
             raise QueueUnavailable("The broker failed a moment ago.")
+        message: Message[Any] = Message(
+            queue_name=self._queue_name, actor_name=self._actor_name, args=(job_id,), kwargs={}, options={}
+        )
         broker = self._broker()
         try:
-            broker.enqueue(
-                Message(
-                    queue_name=self._queue_name,
-                    actor_name=self._actor_name,
-                    args=(job_id,),
-                    kwargs={},
-                    options={},
-                )
-            )
-        except Exception as error:  # noqa: BLE001 - whatever a client raises, the row is committed
+            with _translated():
+                broker.enqueue(message)
+        except QueueUnavailable:
             self._closed_from = self._now() + _BREAKER_S
-            raise QueueUnavailable(f"The broker took no message ({type(error).__name__}).") from None
+            raise
 
     def waiting(self) -> int:
         """Count the messages that no consumer has fetched."""
         broker = self._broker()
-        try:
-            if isinstance(broker, StubBroker):
-                return int(broker.queues[self._queue_name].qsize())
-            return int(broker.waiting(self._queue_name))  # type: ignore[attr-defined]  # our Redis broker has it
-        except Exception as error:  # noqa: BLE001
-            raise QueueUnavailable(f"The broker did not answer ({type(error).__name__}).") from None
+        with _translated():
+            return broker.waiting(self._queue_name)
+
+    def announce(self, worker: str, database: str) -> None:
+        """Tell the broker that a worker is alive."""
+        broker = self._broker()
+        with _translated():
+            broker.announce(worker, database)
+
+    def workers(self) -> Mapping[str, str]:
+        """Ask the broker for the workers that are alive."""
+        broker = self._broker()
+        with _translated():
+            return broker.workers()
+
+
+@contextmanager
+def _translated() -> "Iterator[None]":
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever a client raises, the row is committed
+        raise QueueUnavailable(f"The broker did not answer ({type(error).__name__}).") from None

@@ -11,7 +11,7 @@ from dramatiq.brokers.stub import StubBroker
 
 from sqr_jobs.service import WorkerService
 
-__all__ = ["InProcessWorker", "NoWorker", "in_process_broker"]
+__all__ = ["InProcessBroker", "InProcessWorker", "NoWorker"]
 
 _logger = logging.getLogger("sqr_jobs.worker")
 
@@ -81,6 +81,21 @@ class InProcessWorker:
             atexit.unregister(self.stop)
 
 
-def in_process_broker() -> StubBroker:
-    """Make a broker in memory, without Dramatiq's default middleware, which would retry."""
-    return StubBroker(middleware=[])
+class InProcessBroker(StubBroker):
+    """A broker in memory, without Dramatiq's default middleware, which would retry."""
+
+    def __init__(self) -> None:
+        super().__init__(middleware=[])
+        self._workers: dict[str, str] = {}
+
+    def waiting(self, queue_name: str) -> int:
+        """Count the messages that no consumer has fetched."""
+        return int(self.queues[queue_name].qsize())
+
+    def announce(self, worker: str, database: str) -> None:
+        """Remember the one worker there is."""
+        self._workers = {worker: database}
+
+    def workers(self) -> dict[str, str]:
+        """Tell of it."""
+        return self._workers

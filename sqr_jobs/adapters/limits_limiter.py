@@ -67,9 +67,14 @@ class ShelteredRateLimiter:
         self._now = now
         self._closed_from = float("-inf")
 
+    @property
+    def is_sheltering(self) -> bool:
+        """Whether the shared storage failed a moment ago."""
+        return self._now() < self._closed_from
+
     def hit(self, org_id: str) -> Quota:
         """Count one request where it can be counted; never raises."""
-        if self._now() >= self._closed_from:
+        if not self.is_sheltering:
             try:
                 return self._shared.hit(org_id)
             except LimiterUnavailable as error:

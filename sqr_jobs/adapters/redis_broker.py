@@ -15,6 +15,8 @@ __all__ = ["BlockingRedisBroker", "ringing_broker", "working_broker"]
 
 _RING_TIMEOUT_S = 0.1
 _WAIT_S = 1.0
+_WORKERS = "sqr_jobs:workers"
+_ANNOUNCED_S = 10
 _RESCUE = {"maintenance_chance": 1_000_000, "heartbeat_timeout": 3_000}
 """Messages of a dead worker come back within 3 s; the relay would ring for their jobs anyway."""
 
@@ -51,6 +53,23 @@ class BlockingRedisBroker(RedisBroker):
         """Count the messages that no consumer has fetched."""
         length: Any = self.client.llen(f"{self.namespace}:{queue_name}")
         return int(length)
+
+    def announce(self, worker: str, database: str) -> None:
+        """Remember for 10 s, by the server's clock, that a worker is alive."""
+        self.client.set(f"{_WORKERS}:{worker}", database, ex=_ANNOUNCED_S)
+        self.client.sadd(_WORKERS, worker)
+
+    def workers(self) -> dict[str, str]:
+        """Tell which workers announced themselves, and forget those that did not."""
+        members: Any = self.client.smembers(_WORKERS)
+        alive = {}
+        for member in members:
+            database: Any = self.client.get(f"{_WORKERS}:{member.decode()}")
+            if database is None:
+                self.client.srem(_WORKERS, member)
+            else:
+                alive[member.decode()] = database.decode()
+        return alive
 
 
 class _BlockingConsumer(_RedisConsumer):

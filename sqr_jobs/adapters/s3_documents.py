@@ -4,6 +4,7 @@ import base64
 import functools
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sqr_jobs.domain.filenames import content_disposition
@@ -89,6 +90,18 @@ class S3DocumentStore:
         """Delete the object."""
         with _translated():
             self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
+
+    def credentials_left_s(self) -> float | None:
+        """Tell for how many seconds the credentials live; None where they do not expire."""
+        from botocore.credentials import RefreshableCredentials  # noqa: PLC0415
+
+        credentials: Any = self._client._request_signer._credentials  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
+        if not isinstance(credentials, RefreshableCredentials):
+            return None
+        with _translated():
+            credentials.get_frozen_credentials()
+        expiry: datetime | None = getattr(credentials, "_expiry_time", None)
+        return None if expiry is None else (expiry - datetime.now(UTC)).total_seconds()
 
     @property
     def _client(self) -> "S3Client":

@@ -13,13 +13,15 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
+from sqr_jobs.adapters.sql.engine import translated
+
 __all__ = ["VERSION_TABLE", "current", "downgrade", "head", "upgrade"]
 
 VERSION_TABLE = "sqr_jobs_alembic_version"
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Bring the tables up to a revision."""
+    """Bring the tables up to a revision. Raises `DatabaseUnavailable`, as all of these."""
     _run(engine, lambda config: command.upgrade(config, revision))
 
 
@@ -30,7 +32,7 @@ def downgrade(engine: Engine, revision: str) -> None:
 
 def current(engine: Engine) -> str | None:
     """Read the database's revision; None where there is none."""
-    with engine.connect() as connection:
+    with translated(), engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
         return context.get_current_revision()
 
@@ -50,7 +52,7 @@ def _config() -> Config:
 
 def _run(engine: Engine, what: Callable[[Config], None]) -> None:
     config = _config()
-    with engine.connect() as connection:
+    with translated(), engine.connect() as connection:
         config.attributes["connection"] = connection
         what(config)
         connection.commit()

@@ -10,9 +10,9 @@ from sqr_jobs.ports import Authenticator, DocumentProducer, DocumentStore, RateL
 from sqr_jobs.settings import Settings
 
 if TYPE_CHECKING:
-    import dramatiq
     from sqlalchemy import Engine
 
+    from sqr_jobs.adapters.redis_broker import BlockingRedisBroker
     from sqr_jobs.adapters.sql import Database
     from sqr_jobs.documents.template import Catalog
 
@@ -114,7 +114,7 @@ def producer_for(settings: Settings, catalog: "Catalog", factory: Callable[[], s
     )
 
 
-def ringing_broker_for(url: str) -> "dramatiq.Broker":
+def ringing_broker_for(url: str) -> "BlockingRedisBroker":
     """Make the broker of a web process. Raises `ConfigurationError` without the Redis client."""
     try:
         from sqr_jobs.adapters.redis_broker import ringing_broker  # noqa: PLC0415

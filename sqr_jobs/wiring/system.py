@@ -7,7 +7,14 @@ from sqr_jobs.domain.job import Ceiling
 from sqr_jobs.errors import ConfigurationError, QueueUnavailable
 from sqr_jobs.leases import LeaseKeeper
 from sqr_jobs.maintenance import Maintenance
-from sqr_jobs.ports import Authenticator, DocumentStore, JobQueue, RateLimiter, UserDirectory
+from sqr_jobs.ports import (
+    Authenticator,
+    DocumentProducer,
+    DocumentStore,
+    JobQueue,
+    RateLimiter,
+    UserDirectory,
+)
 from sqr_jobs.processing import Processor
 from sqr_jobs.report_jobs import EmbeddedWorker, ReportJobs
 from sqr_jobs.service import WorkerService
@@ -19,6 +26,8 @@ if TYPE_CHECKING:
     import dramatiq
     from sqlalchemy import Engine
 
+    from sqr_jobs.adapters.embedded_worker import InProcessBroker
+    from sqr_jobs.adapters.redis_broker import BlockingRedisBroker
     from sqr_jobs.adapters.sql import Database, SqlJobHistory, SqlJobIntake
     from sqr_jobs.documents.template import Catalog
 
@@ -133,7 +142,7 @@ class System:
             grace_s=self.settings.shutdown_grace_s,
         )
 
-    def maintenance(self) -> Maintenance:
+    def maintenance(self, *, is_worker: bool = False) -> Maintenance:
         """Make relay and reaper, new each time: what was stopped does not start again."""
         from sqr_jobs.adapters.sql import SqlJobUpkeep  # noqa: PLC0415
 
@@ -142,6 +151,7 @@ class System:
             queue=self.queue,
             relay_interval_s=self.settings.relay_interval_s,
             reaper_interval_s=self.settings.reaper_interval_s,
+            is_worker=is_worker,
         )
 
     def service(self) -> WorkerService:
@@ -161,15 +171,32 @@ class System:
             fence_s=settings.fence_s,
             limit_s=settings.attempt_limit_s,
         )
-        producer = parts.producer_for(settings, self.templates, self._factory_path)
+        producer = self.producer()
         processor = Processor(jobs=execution, producer=producer, documents=self.documents, leases=leases)
         return WorkerService(
             processor=processor,
             producer=producer,
             leases=leases,
-            maintenance=self.maintenance(),
+            maintenance=self.maintenance(is_worker=True),
             grace_s=settings.shutdown_grace_s,
         )
+
+    def producer(self) -> DocumentProducer:
+        """Make what makes the documents."""
+        return parts.producer_for(self.settings, self.templates, self._factory_path)
+
+    def limiter_answers(self) -> bool:
+        """Say whether the limiter's storage answered when it was last asked."""
+        from sqr_jobs.adapters.limits_limiter import ShelteredRateLimiter  # noqa: PLC0415
+
+        return not (isinstance(self.limiter, ShelteredRateLimiter) and self.limiter.is_sheltering)
+
+    def credentials_left_s(self) -> float | None:
+        """Tell how long the bucket's credentials live; None where they do not expire, or there are none."""
+        from sqr_jobs.adapters.s3_documents import S3DocumentStore  # noqa: PLC0415
+
+        documents = self.documents
+        return documents.credentials_left_s() if isinstance(documents, S3DocumentStore) else None
 
     def worker_broker(self) -> "dramatiq.Broker":
         """Make the broker of a worker process, with the actor on it and the service in its lifecycle.
@@ -192,7 +219,7 @@ class System:
         return broker
 
     @functools.cached_property
-    def _broker(self) -> "dramatiq.Broker":
+    def _broker(self) -> "InProcessBroker | BlockingRedisBroker":
         url = parts.broker_url(self.settings)
         if url is None:
             raise QueueUnavailable("The embedded worker is not started yet; it rings for itself when it is.")
@@ -200,11 +227,13 @@ class System:
 
     def _embedded_service(self) -> WorkerService:
         from sqr_jobs.actors import declare_actors  # noqa: PLC0415
-        from sqr_jobs.adapters.embedded_worker import in_process_broker  # noqa: PLC0415
+        from sqr_jobs.adapters.embedded_worker import InProcessBroker  # noqa: PLC0415
 
         service = self.service()
-        self.__dict__["_broker"] = in_process_broker()  # new with each start: a fork must not share one
-        declare_actors(self._broker, service.processor.process)
+        broker = self.__dict__["_broker"] = (
+            InProcessBroker()
+        )  # new with each start: a fork must not share one
+        declare_actors(broker, service.processor.process)
         return service
 
     def _factory_path(self) -> str:

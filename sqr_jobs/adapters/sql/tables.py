@@ -14,7 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-__all__ = ["audit", "idempotency", "job", "metadata"]
+__all__ = ["audit", "idempotency", "identity", "job", "metadata"]
 
 metadata = MetaData()
 
@@ -61,6 +61,13 @@ job = Table(
     UniqueConstraint("org_id", "user_id", "active_slot", name="sqr_jobs_one_active_job"),
     Index("sqr_jobs_job_accepted", "org_id", "created_at"),
     Index("sqr_jobs_job_due", "active_slot", "available_at"),
+)
+
+identity = Table(
+    "sqr_jobs_identity",
+    metadata,
+    # One row: which database this is, so that web and workers can tell that they use the same.
+    Column("identity", String(36), primary_key=True),
 )
 
 idempotency = Table(

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from sqr_jobs.adapters.sql.engine import Database
 from sqr_jobs.adapters.sql.rows import expire, is_due, job_from_row, move, select_jobs
-from sqr_jobs.adapters.sql.tables import audit, job
+from sqr_jobs.adapters.sql.tables import audit, identity, job
 from sqr_jobs.domain.failures import GiveUp, JobErrorCode, RetryPolicy, after_lost_lease
 from sqr_jobs.domain.job import Job, JobEvent
 from sqr_jobs.domain.states import JobState, Transition
@@ -52,6 +52,11 @@ class SqlJobUpkeep:
         """End active jobs that are past their deadline, likewise."""
         overdue = (job.c.active_slot == 1) & (job.c.deadline_at <= self._database.now)
         return self._reap(overdue, limit, lambda c, seen: expire(c, self._database, seen))
+
+    def database_identity(self) -> str:
+        """Read the identity that the migration gave."""
+        with self._database.read() as connection:
+            return str(connection.execute(select(identity.c.identity)).scalar_one())
 
     def _reap(
         self, condition: ColumnElement[bool], limit: int, take: Callable[[Connection, Job], bool]

@@ -1,5 +1,7 @@
 """The jobs and their history."""
 
+import uuid
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -60,6 +62,8 @@ def upgrade() -> None:
     )
     op.create_index("sqr_jobs_job_accepted", "sqr_jobs_job", ["org_id", "created_at"])
     op.create_index("sqr_jobs_job_due", "sqr_jobs_job", ["active_slot", "available_at"])
+    identity = op.create_table("sqr_jobs_identity", sa.Column("identity", sa.String(36), primary_key=True))
+    op.bulk_insert(identity, [{"identity": str(uuid.uuid4())}])
     op.create_table(
         "sqr_jobs_idempotency",
         sa.Column("org_id", _id(255), primary_key=True),
@@ -101,6 +105,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("sqr_jobs_audit")
     op.drop_table("sqr_jobs_idempotency")
+    op.drop_table("sqr_jobs_identity")
     op.drop_table("sqr_jobs_job")
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP FUNCTION sqr_jobs_terminal_stays()")
