@@ -86,7 +86,7 @@ def _templates(system: System) -> str:
 def _render_child(system: System) -> str:
     if system.settings.render == "inline":
         return (
-            "none: SQR_JOBS_RENDER=inline is for tests and debuggers, a hanging report would block its worker"
+            "none: SQR_JOBS_RENDER=inline is for tests and debuggers; a report that hangs blocks its worker"
         )
     producer = system.producer()
     try:
@@ -167,7 +167,8 @@ def _documents(system: System) -> str:
             )
         if _fetch(url.split("?")[0]) is not None:
             raise ConfigurationError("the object can be read without a signature. Make the bucket private.")
-        return f"written, signed, fetched as a stranger, refused unsigned: bucket {system.settings.s3_bucket}"
+        bucket = system.settings.s3_bucket
+        return f"written, signed, fetched as a stranger, refused unsigned: bucket {bucket}"
     finally:
         store.delete(key)
 

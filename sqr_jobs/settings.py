@@ -111,6 +111,8 @@ class Settings(BaseSettings):
     work_dir: Path | None = None
     """Where unfinished documents are written, without a name; by default the system's."""
 
+    embedded_worker: bool = True
+    """Without a broker, run a worker inside the web process; without one, jobs wait, as tests want it."""
     worker_threads: PositiveInt = 2
     """Jobs that one worker process, or the embedded worker, renders at a time."""
     shutdown_grace_s: PositiveFloat = 30.0

@@ -11,7 +11,7 @@ from dramatiq.brokers.stub import StubBroker
 
 from sqr_jobs.service import WorkerService
 
-__all__ = ["InProcessBroker", "InProcessWorker", "NoWorker"]
+__all__ = ["InProcessBroker", "InProcessWorker", "NoQueue", "NoWorker"]
 
 _logger = logging.getLogger("sqr_jobs.worker")
 
@@ -26,6 +26,24 @@ class NoWorker:
 
     def stop(self) -> None:
         """Do nothing."""
+
+
+class NoQueue:
+    """`JobQueue` of a service whose jobs wait until somebody runs them, as in a host's tests."""
+
+    def ring(self, job_id: str) -> None:
+        """Wake nobody."""
+
+    def waiting(self) -> int:
+        """Count nothing."""
+        return 0
+
+    def announce(self, worker: str, database: str) -> None:
+        """Tell nobody."""
+
+    def workers(self) -> dict[str, str]:
+        """Tell of none."""
+        return {}
 
 
 class InProcessWorker:

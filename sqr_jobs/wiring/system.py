@@ -73,7 +73,8 @@ class System:
     @property
     def needs_factory(self) -> bool:
         """Whether this process will start render children."""
-        return self.settings.is_embedded and self.settings.render == "child"
+        settings = self.settings
+        return settings.is_embedded and settings.embedded_worker and settings.render == "child"
 
     @functools.cached_property
     def database(self) -> "Database":
@@ -109,6 +110,10 @@ class System:
         """The doorbell on this process's broker."""
         from sqr_jobs.actors import ACTOR, QUEUE  # noqa: PLC0415
         from sqr_jobs.adapters.dramatiq_queue import DramatiqQueue  # noqa: PLC0415
+        from sqr_jobs.adapters.embedded_worker import NoQueue  # noqa: PLC0415
+
+        if self.settings.is_embedded and not self.settings.embedded_worker:
+            return NoQueue()
 
         return DramatiqQueue(lambda: self._broker, queue_name=QUEUE, actor_name=ACTOR)
 
@@ -133,7 +138,7 @@ class System:
         """The worker inside this process, or one that does nothing where workers run elsewhere."""
         from sqr_jobs.adapters.embedded_worker import InProcessWorker, NoWorker  # noqa: PLC0415
 
-        if not self.settings.is_embedded:
+        if not (self.settings.is_embedded and self.settings.embedded_worker):
             return NoWorker()
         return InProcessWorker(
             broker=lambda: self._broker,
