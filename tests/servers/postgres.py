@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import psycopg
@@ -37,7 +34,6 @@ class PostgresServer:
     def __init__(self, *, external_url: str | None = None) -> None:
         self._url = URL.create("postgresql") if external_url is None else make_url(external_url)
         self._external = external_url is not None
-        self._folder: Path | None = None
         self._process: ServerProcess | None = None
 
     @classmethod
@@ -92,11 +88,8 @@ class PostgresServer:
     def close(self) -> None:
         """Stop our own server and delete its data; leave an external one alone."""
         if self._process is not None:
-            self._process.stop()
+            self._process.close()
             self._process = None
-        if self._folder is not None:
-            shutil.rmtree(self._folder)
-            self._folder = None
 
     def create_database(self) -> str:
         """Create an empty database with a random name and return its SQLAlchemy URL, password included."""
@@ -127,11 +120,10 @@ class PostgresServer:
         return self._process
 
     def _install(self) -> ServerProcess:
-        """Make a database cluster in a new folder and choose the port and password it keeps."""
-        self._folder = Path(tempfile.mkdtemp(prefix="sqr-jobs-postgres-"))
+        """Make a database cluster and choose the port and password it keeps."""
         port, password = free_port(), secrets.token_hex(16)
         self._url = URL.create("postgresql", "postgres", password, "127.0.0.1", port, "postgres")
-        return create_cluster(self._folder, port=port, password=password)
+        return create_cluster(port=port, password=password)
 
     def _connect(self) -> psycopg.Connection:
         conninfo = self._url.set(drivername="postgresql").render_as_string(hide_password=False)

@@ -6,13 +6,12 @@ import os
 import pwd
 import shutil
 import signal
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
 
-from tests.servers.process import ServerProcess, run_as
+from tests.servers.launch import run_as
+from tests.servers.process import ServerProcess
 from tests.servers.wheels import wheel_program
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["create_cluster"]
 
@@ -26,8 +25,8 @@ _SETTINGS = {
 }
 
 
-def create_cluster(folder: Path, *, port: int, password: str) -> ServerProcess:
-    """Make a cluster in `folder` and return its server, which is still to be started.
+def create_cluster(*, port: int, password: str) -> ServerProcess:
+    """Make a cluster in a new folder and return its server, which is still to be started.
 
     The superuser is `postgres`. Of the wheel, only the programs are used: its own `get_server` adds a user to
     the system and opens every folder above the data to all when root calls it.
@@ -37,6 +36,15 @@ def create_cluster(folder: Path, *, port: int, password: str) -> ServerProcess:
         WheelProgramNotFound: the wheel isn't installed.
 
     """
+    folder = Path(tempfile.mkdtemp(prefix="sqr-jobs-postgres-"))
+    try:
+        return _create_cluster_in(folder, port=port, password=password)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+
+
+def _create_cluster_in(folder: Path, *, port: int, password: str) -> ServerProcess:
     account = _account()
     _give(folder, account)
     programs = _programs(account, folder)

