@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_worker(commands)
     _add_maintain(commands)
     _add_check(commands)
+    _add_openapi(commands)
     _add_database(commands)
     from sqr_jobs.demo.command import add_demo  # noqa: PLC0415 - keeps the demo's imports its own
 
@@ -133,6 +134,24 @@ def _check(options: argparse.Namespace) -> int:
         faults += finding.is_fault
         print(f"{'FAULT' if finding.is_fault else 'ok':<6}{finding.what:<14}{finding.told}", flush=True)
     return 1 if faults else 0
+
+
+def _add_openapi(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "openapi",
+        help="print the OpenAPI document",
+        description="Print the OpenAPI 3.1 document of the endpoints as JSON.",
+    )
+    parser.set_defaults(run=_openapi)
+
+
+def _openapi(_options: argparse.Namespace) -> int:
+    import json  # noqa: PLC0415
+
+    from sqr_jobs.web.openapi import openapi_document  # noqa: PLC0415
+
+    print(json.dumps(openapi_document(Settings().prefix), indent=2))
+    return 0
 
 
 def _add_database(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

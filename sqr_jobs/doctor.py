@@ -139,8 +139,8 @@ def _limiter(system: System) -> str:
     quota = system.limiter.hit(f"sqr-jobs-check-{secrets.token_hex(8)}")
     if not system.limiter_answers():
         raise ConfigurationError(
-            "its storage does not answer; each process counts for itself meanwhile, and the database holds the "
-            "ceiling. Is it running, and is SQR_JOBS_LIMITER_URL (by default the broker's) right?"
+            "its storage does not answer; each process counts for itself meanwhile, and the database holds "
+            "the ceiling. Is it running, and is SQR_JOBS_LIMITER_URL (by default the broker's) right?"
         )
     where = "in this process's memory" if system.settings.is_embedded else "shared"
     return f"{quota.limit} in {quota.window_s} s, {where}; the database holds the same ceiling"

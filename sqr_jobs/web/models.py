@@ -3,8 +3,17 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema
+from typing_extensions import TypeAliasType
 
 from sqr_jobs.domain.caller import user_id_faults
 from sqr_jobs.domain.job import Job
@@ -25,12 +34,18 @@ def _judged(user_id: str) -> str:
     return user_id
 
 
-Timestamp = Annotated[
-    str,
-    Field(
-        pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$",
-        json_schema_extra={"format": "date-time"},
-    ),
+Timestamp = TypeAliasType(
+    "Timestamp",
+    Annotated[
+        str,
+        Field(
+            pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$",
+            json_schema_extra={"format": "date-time"},
+        ),
+    ],
+)
+Status = Annotated[
+    ApiStatus, WithJsonSchema({"type": "string", "enum": [status.value for status in ApiStatus]})
 ]
 Code = Annotated[str, Field(pattern="^[A-Z][A-Z0-9_]*$")]
 JobId = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
@@ -38,6 +53,20 @@ JobId = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 
 class _Wire(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, validate_by_alias=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Describe a field that has no value as left out, which it is, rather than as null."""
+        reference = handler(schema)
+        described = handler.resolve_ref_schema(reference)
+        for name, field in described["properties"].items():
+            kept = {key: value for key, value in field.items() if key not in ("title", "default", "anyOf")}
+            for choice in field.get("anyOf", []):
+                kept |= choice if choice != {"type": "null"} else {}
+            described["properties"][name] = kept
+        return reference
 
     def json_bytes(self) -> bytes:
         """Write JSON; fields that have no value are left out."""
@@ -60,7 +89,7 @@ class ReportJob(_Wire):
     """A job as it stands."""
 
     job_id: JobId
-    status: ApiStatus
+    status: Status
     user_id: Annotated[str, Field(min_length=1, max_length=16)]
     template_version: Annotated[str | None, Field(examples=["v2"])] = None
     size_bytes: Annotated[int | None, Field(ge=1)] = None
@@ -115,7 +144,7 @@ class Problem(_Wire):
     detail: str | None = None
     instance: str | None = None
     job_id: JobId | None = None
-    job_status: ApiStatus | None = None
+    job_status: Status | None = None
     error_code: Code | None = None
 
 

@@ -2,9 +2,12 @@
 
 from typing import Any, Final
 
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
 from sqr_jobs.web.models import CreateReportJob, DownloadUrl, Problem, ReportJob
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "openapi_document"]
 
 _TAG = "PDF Report (API Client)"
 _ID = {
@@ -25,13 +28,25 @@ _STRING = {"schema": {"type": "string"}}
 _QUOTA = {"RateLimit-Policy": _STRING, "RateLimit": _STRING}
 
 
+def _ref(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
+
+
+def _inline(model: type[BaseModel]) -> dict[str, Any]:
+    """Describe a model without a reference.
+
+    FastAPI registers a model only where it also adds `application/json` to the answer, and a reference to
+    one that is not registered dangles in the host's document.
+    """
+    return model.model_json_schema(mode="validation" if model is CreateReportJob else "serialization")
+
+
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     described: dict[int | str, dict[str, Any]] = {}
     for status in statuses:
         described[status] = {
             "description": _MEANINGS[status],
-            "model": Problem,
-            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            "content": {"application/problem+json": {"schema": _inline(Problem)}},
         }
     described[401]["headers"] = {"WWW-Authenticate": {"schema": {"type": "string", "pattern": "^Bearer"}}}
     if 429 in described:  # noqa: PLR2004
@@ -80,7 +95,7 @@ OPERATIONS: Final[dict[str, dict[str, Any]]] = {
             "parameters": [_KEY],
             "requestBody": {
                 "required": True,
-                "content": {"application/json": {"schema": CreateReportJob.model_json_schema()}},
+                "content": {"application/json": {"schema": _inline(CreateReportJob)}},
             },
         },
     },
@@ -115,3 +130,54 @@ OPERATIONS: Final[dict[str, dict[str, Any]]] = {
     },
 }
 """Keywords of FastAPI's `add_api_route`, by operation."""
+
+
+def openapi_document(prefix: str) -> dict[str, Any]:
+    """Write the OpenAPI 3.1 document of the three endpoints, as a host's own under FastAPI has it."""
+    models = (CreateReportJob, DownloadUrl, Problem, ReportJob)
+    _, schemas = models_json_schema(
+        [(model, "validation" if model is CreateReportJob else "serialization") for model in models],
+        ref_template="#/components/schemas/{model}",
+    )
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "PDF Report API",
+            "version": "1.0",
+            "description": "Asynchronous PDF reports for connected users of an organisation.",
+        },
+        "paths": {
+            prefix: {"post": _operation("create", 202)},
+            f"{prefix}/{{id}}": {"get": _operation("status", 200)},
+            f"{prefix}/{{id}}/url": {"get": _operation("url", 200)},
+        },
+        "components": {
+            "schemas": {model.__name__: schemas["$defs"][model.__name__] for model in models}
+            | {"Timestamp": schemas["$defs"]["Timestamp"]},
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }
+
+
+def _operation(name: str, success: int) -> dict[str, Any]:
+    keywords = OPERATIONS[name]
+    responses = {}
+    for status, described in sorted(keywords["responses"].items()):
+        answer = {key: value for key, value in described.items() if key != "model"}
+        if status == success:
+            answer["content"] = {"application/json": {"schema": _ref(described["model"])}}
+        else:
+            answer["content"] = {"application/problem+json": {"schema": _ref(Problem)}}
+        responses[str(status)] = answer
+    return {
+        "operationId": keywords["operation_id"],
+        "tags": keywords["tags"],
+        "summary": keywords["summary"],
+        "security": [{"bearer": []}],
+        **keywords["openapi_extra"],
+        **({"requestBody": _BODY} if name == "create" else {}),
+        "responses": responses,
+    }
+
+
+_BODY = {"required": True, "content": {"application/json": {"schema": _ref(CreateReportJob)}}}

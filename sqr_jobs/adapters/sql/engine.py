@@ -34,7 +34,7 @@ def engine_for(url: str, *, timeout_s: float, pool_size: int = 5) -> Engine:
     """
     try:
         parsed = make_url(url)
-    except sa_exc.ArgumentError:
+    except (sa_exc.ArgumentError, ValueError):
         raise ConfigurationError(
             "SQR_JOBS_DATABASE_URL is not a database URL. Set one such as "
             "postgresql+psycopg://user:password@host/name or sqlite:////var/lib/app/jobs.db."
