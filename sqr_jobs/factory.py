@@ -1,6 +1,7 @@
 """The host's factory: the function that builds its `ReportJobs`, named by an import path."""
 
 import importlib
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,7 @@ def load_factory(path: str) -> "Callable[[], ReportJobs]":
 def path_of(factory: Callable[[], Any]) -> str:
     """Name a factory so that another process can import it.
 
-    Raises `ConfigurationError` for a lambda, a closure, or a function of `__main__`.
+    Raises `ConfigurationError` for a lambda, a closure, an object's method, or a function of `__main__`.
     """
     module = getattr(factory, "__module__", None)
     name = getattr(factory, "__qualname__", None)
@@ -50,9 +51,17 @@ def path_of(factory: Callable[[], Any]) -> str:
             f"The factory {name} is defined in the program that was started, which the render child must not "
             "run again. Move it into a module of its own, such as myapp/reports.py, and import it from there."
         )
-    if not module or not name or "<" in name:
+    if not module or not name or _found(module, name) != factory:
         raise ConfigurationError(
             f"The factory {name or factory!r} can't be imported by another process. Make it a plain function "
             "at the top of a module, without arguments."
         )
     return f"{module}:{name}"
+
+
+def _found(module: str, name: str) -> object:
+    """Look a name up where another process would, without importing anything."""
+    found: object = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found

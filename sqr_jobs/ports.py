@@ -275,8 +275,8 @@ class DocumentStore(Protocol):
     def url(self, key: str, *, filename: str, expires_s: int, origin: str) -> str:
         """Sign a fresh URL, for GET only, that the server refuses once expired or changed.
 
-        `origin` (scheme and host of this service, with the mount's path) serves stores that have no
-        address of their own.
+        `origin` (the address at which the endpoints are mounted) serves stores that have no address of
+        their own.
         """
         ...
 

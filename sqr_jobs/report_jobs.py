@@ -209,7 +209,7 @@ class ReportJobs:
     def download_url(self, caller: Caller, job_id: str, *, origin: str = "") -> Download:
         """Issue a fresh URL, valid for 300 s, after asking again whether the caller may.
 
-        `origin` is scheme, host and path before the mount's prefix, for a store that this service itself
+        `origin` is the address at which the endpoints are mounted, for a store that this service itself
         serves. Raises `JobNotFound`, `UserNotPermitted`, `JobNotComplete`, `JobFailed`, `DocumentExpired`,
         `DocumentGone`, `DatabaseUnavailable` or `DocumentsUnavailable`.
         """

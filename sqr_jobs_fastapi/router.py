@@ -1,19 +1,19 @@
 """The router: reads the request, calls the endpoints, translates the reply."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.params import Depends as DependsMarker
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response, StreamingResponse
 from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
 from sqr_jobs.domain.caller import Caller
 from sqr_jobs.report_jobs import ReportJobs
-from sqr_jobs.web import Endpoints, HttpReply, HttpRequest
+from sqr_jobs.web import HttpReply, HttpRequest, chunks
 from sqr_jobs.web.endpoints import FILES_PATH
 from sqr_jobs.web.openapi import OPERATIONS
 from sqr_jobs.wiring import mount
@@ -45,16 +45,16 @@ def create_router(report_jobs: Callable[[], ReportJobs] | ReportJobs, *, caller:
     body = Depends(_body_reader(endpoints.max_body_bytes))
 
     def create(request: Request, body: Annotated[bytes, body], caller: Caller | None = who) -> Response:
-        return _reply(endpoints.create(_request(endpoints, request, caller, body)))
+        return _reply(endpoints.create(_request(request, caller, body)))
 
     def status(request: Request, caller: Caller | None = who) -> Response:
-        return _reply(endpoints.status(_request(endpoints, request, caller), request.path_params["id"]))
+        return _reply(endpoints.status(_request(request, caller), request.path_params["id"]))
 
     def download_url(request: Request, caller: Caller | None = who) -> Response:
-        return _reply(endpoints.download_url(_request(endpoints, request, caller), request.path_params["id"]))
+        return _reply(endpoints.download_url(_request(request, caller), request.path_params["id"]))
 
     def file(request: Request) -> Response:
-        return _reply(endpoints.file(_request(endpoints, request, None)))
+        return _reply(endpoints.file(_request(request, None)))
 
     router.add_api_route(FILES_PATH, file, methods=["GET"], include_in_schema=False)
     for path, method, endpoint, name in (
@@ -93,17 +93,27 @@ def _body_reader(limit: int) -> Callable[[Request], Any]:
     return read
 
 
-def _request(endpoints: Endpoints, request: Request, caller: Caller | None, body: bytes = b"") -> HttpRequest:
-    path = request.url.path
-    before_prefix, _, _ = path.rpartition(endpoints.prefix)
+def _request(request: Request, caller: Caller | None, body: bytes = b"") -> HttpRequest:
+    path, root = request.scope["path"], request.scope.get("root_path", "")
+    if not path.startswith(f"{root}/"):  # ASGI says that it does, and not every server follows
+        path = root + path
     return HttpRequest(
         path=path,
-        origin=f"{request.url.scheme}://{request.url.netloc}{before_prefix}",
-        headers={name.lower(): value for name, value in request.headers.items()},
+        origin=f"{request.url.scheme}://{request.url.netloc}",
+        headers=_joined(request.headers.items()),
         query=_single(request.query_params.multi_items()),
         body=body,
         caller=caller,
     )
+
+
+def _joined(items: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Join a header that was sent twice, as RFC 9110 reads it, so that no token hides behind another."""
+    headers: dict[str, str] = {}
+    for name, value in items:
+        name = name.lower()  # noqa: PLW2901
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
 
 
 def _single(items: list[tuple[str, str]]) -> dict[str, str]:
@@ -114,5 +124,6 @@ def _single(items: list[tuple[str, str]]) -> dict[str, str]:
 
 def _reply(reply: HttpReply) -> Response:
     if isinstance(reply.body, Path):
-        return FileResponse(reply.body, headers=reply.headers, media_type=reply.headers["Content-Type"])
+        size, pieces = chunks(reply.body)
+        return StreamingResponse(pieces, headers={**reply.headers, "Content-Length": str(size)})
     return Response(reply.body, status_code=reply.status, headers=reply.headers)

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from flask import Blueprint, Response, request, send_file
+from flask import Blueprint, Response, abort, request
 from werkzeug.exceptions import ClientDisconnected
 
 from sqr_jobs.domain.caller import Caller
 from sqr_jobs.report_jobs import ReportJobs
-from sqr_jobs.web import Endpoints, HttpReply, HttpRequest
+from sqr_jobs.web import HttpReply, HttpRequest, chunks
 from sqr_jobs.web.endpoints import FILES_PATH
 from sqr_jobs.wiring import mount
 
@@ -33,19 +33,21 @@ def create_blueprint(
     @blueprint.post("")
     def create() -> Response:
         who = caller() if caller else None
-        return _reply(endpoints.create(_request(endpoints, who, _body(endpoints.max_body_bytes))))
+        return _reply(endpoints.create(_request(who, _body(endpoints.max_body_bytes))))
 
     @blueprint.get("/<id>")
     def status(id: str) -> Response:  # noqa: A002 - the path's own name
-        return _reply(endpoints.status(_request(endpoints, caller() if caller else None), id))
+        return _reply(endpoints.status(_request(caller() if caller else None), id))
 
     @blueprint.get("/<id>/url")
     def download_url(id: str) -> Response:  # noqa: A002
-        return _reply(endpoints.download_url(_request(endpoints, caller() if caller else None), id))
+        return _reply(endpoints.download_url(_request(caller() if caller else None), id))
 
     @blueprint.get(FILES_PATH)
     def file() -> Response:
-        return _reply(endpoints.file(_request(endpoints, None)))
+        if request.method == "HEAD":
+            abort(405)  # a link is signed for GET; Flask would take HEAD for one
+        return _reply(endpoints.file(_request(None)))
 
     return blueprint
 
@@ -64,14 +66,13 @@ def _body(limit: int) -> bytes:
     return bytes(body)
 
 
-def _request(endpoints: Endpoints, caller: Caller | None, body: bytes = b"") -> HttpRequest:
+def _request(caller: Caller | None, body: bytes = b"") -> HttpRequest:
     path = request.script_root + request.path
-    before_prefix, _, _ = path.rpartition(endpoints.prefix)
     items = list(request.args.items(multi=True))
     query = dict(items)
     return HttpRequest(
         path=path,
-        origin=f"{request.scheme}://{request.host}{before_prefix}",
+        origin=f"{request.scheme}://{request.host}",
         headers={name.lower(): value for name, value in request.headers.items()},
         query=query if len(query) == len(items) else {},  # a field given twice: no link with it holds
         body=body,
@@ -81,7 +82,6 @@ def _request(endpoints: Endpoints, caller: Caller | None, body: bytes = b"") -> 
 
 def _reply(reply: HttpReply) -> Response:
     if isinstance(reply.body, Path):
-        answer = send_file(reply.body, mimetype=reply.headers["Content-Type"], etag=False, conditional=False)
-        answer.headers.update(reply.headers)
-        return answer
+        size, pieces = chunks(reply.body)
+        return Response(pieces, headers={**reply.headers, "Content-Length": str(size)})
     return Response(reply.body, status=reply.status, headers=reply.headers)

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import hmac
+import json
 import math
 import os
 import re
@@ -88,7 +89,7 @@ class LocalDocumentStore:
         signature = query["signature"].encode("utf-8", "replace")
         if not hmac.compare_digest(self._sign(query).encode(), signature):
             raise LinkRefused
-        if int(query["expires"]) <= self._now():
+        if int(query["expires"]) <= self._now():  # ours, or the signature would not hold
             raise LinkRefused
         path = self._path(query["key"])
         if not path.is_file():
@@ -106,8 +107,8 @@ class LocalDocumentStore:
             raise DocumentsUnavailable(_reason(error)) from None
 
     def _sign(self, query: Mapping[str, str]) -> str:
-        signed = "\n".join(["GET", *(query[field] for field in _FIELDS[:-1])])
-        return hmac.new(self._link_key(), signed.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+        signed = json.dumps(["GET", *(query[field] for field in _FIELDS[:-1])])
+        return hmac.new(self._link_key(), signed.encode(), hashlib.sha256).hexdigest()
 
     def _path(self, key: str) -> Path:
         if not _KEY.fullmatch(key):

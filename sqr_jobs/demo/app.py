@@ -17,6 +17,7 @@ __all__ = [
     "AUDIENCE",
     "FACTORY",
     "ISSUER",
+    "ORG",
     "SCOPES",
     "fastapi_app",
     "flask_app",
@@ -27,6 +28,8 @@ __all__ = [
 FACTORY = "sqr_jobs.demo.app:report_jobs"
 ISSUER, AUDIENCE = "sqr-jobs-demo", "sqr-jobs-demo-api"
 SCOPES = ("reports:create", "reports:read")
+ORG = "acme"
+"""The org that the demo's page and its printed token speak for."""
 
 
 def state_folder() -> Path:
@@ -60,22 +63,44 @@ def report_jobs() -> ReportJobs:
 
 
 def fastapi_app() -> "FastAPI":
-    """Mount the service in a FastAPI application."""
-    from fastapi import FastAPI  # noqa: PLC0415 - one framework is enough to run the demo
+    """Mount the service, and the page that tries it, in a FastAPI application."""
+    from fastapi import FastAPI, Request, Response  # noqa: PLC0415 - one framework is enough for the demo
 
+    from sqr_jobs.demo.front_page import FrontPage  # noqa: PLC0415
     from sqr_jobs_fastapi import create_router  # noqa: PLC0415
 
     app = FastAPI(title="sqr-jobs demo")
-    app.include_router(create_router(report_jobs))
+    router = create_router(report_jobs)
+    app.include_router(router)
+    front_page = FrontPage(prefix=router.prefix)
+
+    def page(request: Request) -> Response:
+        client = request.client.host if request.client else None
+        status, headers, body = front_page.reply(request.url.path, request.headers, client)
+        return Response(body, status, headers)
+
+    for path in ("/", "/demo/{name}"):
+        app.add_api_route(path, page, methods=["GET", "HEAD"], include_in_schema=False)
     return app
 
 
 def flask_app() -> "Flask":
-    """Mount the service in a Flask application."""
-    from flask import Flask  # noqa: PLC0415
+    """Mount the service, and the page that tries it, in a Flask application."""
+    from flask import Flask, Response, request  # noqa: PLC0415
 
+    from sqr_jobs.demo.front_page import FrontPage  # noqa: PLC0415
     from sqr_jobs_flask import create_blueprint  # noqa: PLC0415
 
-    app = Flask("sqr_jobs_demo")
-    app.register_blueprint(create_blueprint(report_jobs))
+    app = Flask("sqr_jobs_demo", static_folder=None)
+    blueprint = create_blueprint(report_jobs)
+    app.register_blueprint(blueprint)
+    front_page = FrontPage(prefix=blueprint.url_prefix or "")
+
+    def page(**_name: str) -> Response:
+        asked = {name.lower(): value for name, value in request.headers.items()}
+        status, headers, body = front_page.reply(request.path, asked, request.remote_addr)
+        return Response(body, status, headers)
+
+    for path in ("/", "/demo/<name>"):
+        app.add_url_rule(path, view_func=page)
     return app

@@ -15,8 +15,6 @@ from sqr_jobs.errors import ConfigurationError
 
 __all__ = ["add_demo"]
 
-_ORG = "acme"
-
 
 def add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the demo's commands to the parser."""
@@ -24,7 +22,8 @@ def add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "demo",
         help="run a small host application on loopback",
         description="Run a small host application on loopback, with sample people and a sample report. "
-        "Without an option it serves, and prints the address, a token and three curl lines.",
+        "Without an option it serves a page to try it on, and prints its address, a token and three "
+        "curl lines.",
     )
     _add_common(parser)
     form = parser.add_mutually_exclusive_group()
@@ -72,7 +71,8 @@ def _once(options: argparse.Namespace) -> int:
 
     if not options.json:
         logging.getLogger().setLevel(logging.WARNING)
-    tell = print if not options.json else (lambda _line: None)
+    is_watched = sys.stdout.isatty() and not options.json  # a pipe gets the result only
+    tell = print if is_watched else (lambda _line: None)
     org = f"demo-{secrets.token_hex(4)}"  # a new org each time: ten runs in ten minutes are no limit
     folder = state_folder()
     try:
@@ -89,8 +89,8 @@ def _once(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from sqr_jobs.demo.app import state_folder  # noqa: PLC0415
-    from sqr_jobs.demo.people import PEOPLE  # noqa: PLC0415
+    from sqr_jobs.demo.app import ORG, state_folder  # noqa: PLC0415
+    from sqr_jobs.demo.people import PEOPLE, listing  # noqa: PLC0415
     from sqr_jobs.demo.server import serving  # noqa: PLC0415
     from sqr_jobs.demo.tokens import issue  # noqa: PLC0415
 
@@ -98,17 +98,10 @@ def _serve(options: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with serving(options.framework, options.port) as address:
-        token = issue(state_folder(), _ORG)
+        token = issue(state_folder(), ORG)
         if options.json:
-            people = [
-                {
-                    "userId": person.user_id,
-                    "name": person.full_name,
-                    **({"note": person.note} if person.note else {}),
-                }
-                for person in PEOPLE
-            ]
-            print(json.dumps({"address": address, "token": token, "org": _ORG, "people": people}), flush=True)
+            told = {"address": address, "token": token, "org": ORG, "people": listing()}
+            print(json.dumps(told), flush=True)
         else:
             print(_introduction(address, token, PEOPLE[0].user_id), flush=True)
         stop.wait()
@@ -117,8 +110,9 @@ def _serve(options: argparse.Namespace) -> int:
 
 def _introduction(address: str, token: str, user_id: str) -> str:
     path = f"{address}/v1/document/api"
-    return f"""sqr-jobs demo on {address}
+    return f"""sqr-jobs demo: open {address}/
 
+The same by hand:
 export TOKEN={token}
 
 curl -H "Authorization: Bearer $TOKEN" --json '{{"userId": "{user_id}"}}' {path}

@@ -14,7 +14,17 @@ from typing import Literal
 
 from sqr_jobs.domain.caller import Caller, User
 
-__all__ = ["PEOPLE", "DemoUsers", "Note", "Person", "Result", "checks_of", "find_person", "sections_of"]
+__all__ = [
+    "PEOPLE",
+    "DemoUsers",
+    "Note",
+    "Person",
+    "Result",
+    "checks_of",
+    "find_person",
+    "listing",
+    "sections_of",
+]
 
 
 Note = Literal["slow", "fails", "not connected", "traps"]
@@ -138,6 +148,14 @@ _BY_ID: Mapping[str, Person] = MappingProxyType({person.user_id: person for pers
 def find_person(user_id: str) -> Person | None:
     """Find the sample person with this id; None where there is none."""
     return _BY_ID.get(user_id)
+
+
+def listing() -> list[dict[str, str]]:
+    """List the sample people for clients: `userId` and `name`, and the `note` of those who have one."""
+    return [
+        {"userId": person.user_id, "name": person.full_name} | ({"note": person.note} if person.note else {})
+        for person in PEOPLE
+    ]
 
 
 def sections_of(person: Person, today: date) -> dict[str, list[tuple[str, str | date]]]:

@@ -1,7 +1,9 @@
 """The endpoints: one definition for every framework."""
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
+from urllib.parse import quote
 
 from pydantic import ValidationError
 
@@ -27,7 +29,7 @@ __all__ = ["FILES_PATH", "Endpoints"]
 _ACCEPTED = 202
 _MAX_KEY = 255
 
-FILES_PATH = "/files"
+FILES_PATH = "/files/document"
 """Where, below the prefix, the local document store's links lead."""
 
 
@@ -80,7 +82,7 @@ class Endpoints:
         return self._answer(request, lambda: self._download_url(request, job_id))
 
     def file(self, request: HttpRequest) -> HttpReply:
-        """`GET prefix/files`: serve a signed link of the local document store."""
+        """`GET prefix/files/document`: serve a signed link of the local document store."""
         return self._answer(request, lambda: self._file(request))
 
     def _create(self, request: HttpRequest) -> HttpReply:
@@ -94,7 +96,7 @@ class Endpoints:
             return self._admit_and_create(request, caller, body, None)
         found = self.reports.reserve(caller, key)
         if isinstance(found, Job):
-            return self._accepted(found)
+            return self._accepted(request, found)
         reply = self._admit_and_create(request, caller, body, found)
         if reply.status != _ACCEPTED:
             self.reports.release(found)
@@ -118,10 +120,10 @@ class Endpoints:
         except Exception as error:  # noqa: BLE001 - every error has an answer in the table
             headers = _left(quota) if quota is not None else {}
             return self._with_quota(self._problem(request, error), headers)
-        return self._with_quota(self._accepted(job), _left(quota))
+        return self._with_quota(self._accepted(request, job), _left(quota))
 
-    def _accepted(self, job: Job) -> HttpReply:
-        headers = {"Location": f"{self.prefix}/{job.job_id}", "Retry-After": str(poll_again_s(age_ms=0))}
+    def _accepted(self, request: HttpRequest, job: Job) -> HttpReply:
+        headers = {"Location": f"{request.path}/{job.job_id}", "Retry-After": str(poll_again_s(age_ms=0))}
         return _json(_ACCEPTED, ReportJob.of(job).json_bytes(), headers)
 
     def _status(self, request: HttpRequest, job_id: str) -> HttpReply:
@@ -130,7 +132,11 @@ class Endpoints:
 
     def _download_url(self, request: HttpRequest, job_id: str) -> HttpReply:
         caller = self._caller(request, self._read_scope)
-        download = self.reports.download_url(caller, job_id, origin=self._public_url or request.origin)
+        if self._public_url:
+            base = self._public_url + self.prefix
+        else:
+            base = request.origin + request.path.rsplit("/", 2)[0]
+        download = self.reports.download_url(caller, job_id, origin=base)
         body = DownloadUrl(url=download.url, expires_in_seconds=300, filename=download.filename)
         return _json(200, body.json_bytes(), {})
 
@@ -163,7 +169,8 @@ class Endpoints:
             return self._problem(request, error)
 
     def _problem(self, request: HttpRequest, error: Exception) -> HttpReply:
-        return problem_reply(error, instance=request.path, prefix=self.prefix, support=self._support_contact)
+        instance = quote(request.path, safe="/:@!$&'()*+,;=~")
+        return problem_reply(error, instance=instance, base=request.path, support=self._support_contact)
 
     @staticmethod
     def _with_quota(reply: HttpReply, headers: dict[str, str]) -> HttpReply:
@@ -184,13 +191,38 @@ def _parsed(request: HttpRequest) -> CreateReportJob | RequestInvalid:
     if key is not None and not 1 <= len(key) <= _MAX_KEY:
         faults.append(f"Idempotency-Key must have 1 to {_MAX_KEY} characters.")
     try:
-        body = CreateReportJob.model_validate_json(request.body)
-    except ValidationError as error:
+        body = CreateReportJob.model_validate(_json_object(request.body))
+    except (ValueError, RecursionError) as error:
+        if not isinstance(error, ValidationError):
+            return RequestInvalid(" ".join([*faults, _malformed(error)]))
         faults += [
             _sentence(fault["loc"], fault["type"], fault["msg"])
             for fault in error.errors(include_url=False, include_input=False, include_context=False)
         ]
     return RequestInvalid(" ".join(faults)) if faults else body
+
+
+def _json_object(body: bytes) -> object:
+    """Parse strictly: UTF-8, no NaN, and no field twice, of which two readers might take different ones."""
+
+    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        names = [name for name, _ in pairs]
+        if len(set(names)) != len(names):
+            raise _FieldTwiceError
+        return dict(pairs)
+
+    def refuse(constant: str) -> None:
+        raise ValueError(constant)
+
+    return json.loads(body.decode(), object_pairs_hook=unique, parse_constant=refuse)
+
+
+class _FieldTwiceError(ValueError):
+    """A field is given twice."""
+
+
+def _malformed(error: Exception) -> str:
+    return "A field is given twice." if isinstance(error, _FieldTwiceError) else "The body is not valid JSON."
 
 
 def _valid(body: CreateReportJob | RequestInvalid) -> CreateReportJob:
@@ -220,8 +252,6 @@ def _sentence(location: tuple[int | str, ...], kind: str, message: str) -> str:
             return f"{field} is not a known field."
         case "value_error":
             return message.removeprefix("Value error, ")
-        case "json_invalid":
-            return "The body is not valid JSON."
         case "model_type" | "model_attributes_type":
             return "The body must be a JSON object."
         case _:

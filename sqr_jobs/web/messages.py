@@ -1,12 +1,15 @@
 """Requests and replies as plain data."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqr_jobs.domain.caller import Caller
 
-__all__ = ["HttpReply", "HttpRequest"]
+__all__ = ["HttpReply", "HttpRequest", "chunks"]
+
+_PIECE = 262_144
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,9 +17,9 @@ class HttpRequest:
     """What an endpoint needs of a request."""
 
     path: str
-    """The path as asked for, with the mount's; it becomes a problem's `instance`."""
+    """The path as asked for, decoded, with the mount's; it becomes a problem's `instance`."""
     origin: str = ""
-    """Scheme, host and whatever path stands before the prefix, without a final slash."""
+    """Scheme and host, without a final slash."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Names in lower case."""
     query: Mapping[str, str] = field(default_factory=dict)
@@ -33,4 +36,16 @@ class HttpReply:
     status: int
     headers: dict[str, str]
     body: bytes | Path
-    """A path is sent as the file's bytes."""
+    """A path is sent as the file's bytes, whole: see `chunks`."""
+
+
+def chunks(path: Path) -> tuple[int, Iterator[bytes]]:
+    """Open a file and return its size and its bytes in pieces, the same for every framework."""
+    file = path.open("rb")
+
+    def pieces() -> Iterator[bytes]:
+        with file:
+            while piece := file.read(_PIECE):
+                yield piece
+
+    return os.fstat(file.fileno()).st_size, pieces()

@@ -62,8 +62,12 @@ def poll_again_s(*, age_ms: int) -> int:
     return _FAST_POLL_S if age_ms < _FAST_FOR_MS else _SLOW_POLL_S
 
 
-def problem_reply(error: Exception, *, instance: str, prefix: str, support: str | None) -> HttpReply:
-    """Answer an error as a problem (RFC 9457). What nobody foresaw is logged, and answered without detail."""
+def problem_reply(error: Exception, *, instance: str, base: str, support: str | None) -> HttpReply:
+    """Answer an error as a problem (RFC 9457).
+
+    What nobody foresaw is logged, and answered without detail. `base` is the path of the collection, for an
+    error of the creation that points to a job.
+    """
     status, title = next(PROBLEMS[cls] for cls in type(error).__mro__ if cls in PROBLEMS)
     code = getattr(error, "code", "INTERNAL_ERROR")
     detail: str | None = str(error)
@@ -85,7 +89,7 @@ def problem_reply(error: Exception, *, instance: str, prefix: str, support: str 
             headers["Retry-After"] = str(error.retry_after_s)
         case JobAlreadyActive():
             extra = {"job_id": error.job.job_id, "job_status": error.job.status}
-            headers["Location"] = f"{prefix}/{error.job.job_id}"
+            headers["Location"] = f"{base}/{error.job.job_id}"
         case JobNotComplete():
             headers["Retry-After"] = str(poll_again_s(age_ms=error.job.as_of - error.job.created_at))
             extra = {"job_status": error.job.status}

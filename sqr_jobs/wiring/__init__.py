@@ -55,8 +55,10 @@ def mount(report_jobs: Callable[[], ReportJobs] | ReportJobs, *, has_own_login: 
     """
     reports = report_jobs if isinstance(report_jobs, ReportJobs) else report_jobs()
     system = system_of(reports)
-    if not isinstance(report_jobs, ReportJobs) and system.needs_factory:
-        system.factory = system.factory or path_of(report_jobs)
+    if system.needs_factory:
+        if not isinstance(report_jobs, ReportJobs):
+            system.factory = system.factory or path_of(report_jobs)
+        system.factory_path()  # what is missing shows now
     _ = system.intake, system.limiter, system.documents  # a wrong setting shows now, not at the first request
     if system.endpoints.needs_caller and not has_own_login:
         raise ConfigurationError(

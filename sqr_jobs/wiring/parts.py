@@ -45,7 +45,7 @@ def database_for(settings: Settings, engine: "Engine | None" = None) -> "Databas
 
 
 def documents_for(settings: Settings, *, files_path: str) -> DocumentStore:
-    """Make the document store: the bucket, or the folder in `data_dir`, served under `files_path`."""
+    """Make the document store: the bucket, or the folder in `data_dir`, served below the mount."""
     if settings.s3_bucket:
         from sqr_jobs.adapters.s3_documents import S3DocumentStore  # noqa: PLC0415
 

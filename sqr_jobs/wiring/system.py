@@ -73,8 +73,7 @@ class System:
     @property
     def needs_factory(self) -> bool:
         """Whether this process will start render children."""
-        settings = self.settings
-        return settings.is_embedded and settings.embedded_worker and settings.render == "child"
+        return self.settings.is_embedded and self.settings.render == "child"
 
     @functools.cached_property
     def database(self) -> "Database":
@@ -103,7 +102,7 @@ class System:
     @functools.cached_property
     def documents(self) -> DocumentStore:
         """The document store."""
-        return parts.documents_for(self.settings, files_path=self.settings.prefix + FILES_PATH)
+        return parts.documents_for(self.settings, files_path=FILES_PATH)
 
     @functools.cached_property
     def queue(self) -> JobQueue:
@@ -188,7 +187,7 @@ class System:
 
     def producer(self) -> DocumentProducer:
         """Make what makes the documents."""
-        return parts.producer_for(self.settings, self.templates, self._factory_path)
+        return parts.producer_for(self.settings, self.templates, self.factory_path)
 
     def limiter_answers(self) -> bool:
         """Say whether the limiter's storage answered when it was last asked."""
@@ -241,7 +240,8 @@ class System:
         declare_actors(broker, service.processor.process)
         return service
 
-    def _factory_path(self) -> str:
+    def factory_path(self) -> str:
+        """Name the factory for the render child. Raises `ConfigurationError` where nothing names it."""
         if self.factory is None:
             raise ConfigurationError(
                 "The render child must be told how to build this service. Set SQR_JOBS_FACTORY=myapp.reports:"

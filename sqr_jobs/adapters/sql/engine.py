@@ -24,6 +24,12 @@ from sqr_jobs.errors import ConfigurationError, DatabaseUnavailable
 __all__ = ["Database", "after_commit", "engine_for", "translated"]
 
 _DIALECTS = ("postgresql", "sqlite")
+_DRIVERS = {
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+    "sqlite": "sqlite",
+    "sqlite+pysqlite": "sqlite",
+}
 
 
 def engine_for(url: str, *, timeout_s: float, pool_size: int = 5) -> Engine:
@@ -44,14 +50,13 @@ def engine_for(url: str, *, timeout_s: float, pool_size: int = 5) -> Engine:
         raise ConfigurationError(
             f"SQR_JOBS_DATABASE_URL names {backend}. Use postgresql+psycopg:// or sqlite:///."
         )
+    if parsed.drivername not in _DRIVERS:
+        raise ConfigurationError(
+            f"SQR_JOBS_DATABASE_URL names the driver {parsed.drivername}. Use {_DRIVERS[backend]}://."
+        )
+    parsed = parsed.set(drivername=_DRIVERS[parsed.drivername])
     if backend == "sqlite":
         return _sqlite_engine(parsed, timeout_s)
-    if parsed.drivername == "postgresql":
-        parsed = parsed.set(drivername="postgresql+psycopg")
-    if parsed.drivername != "postgresql+psycopg":
-        raise ConfigurationError(
-            f"SQR_JOBS_DATABASE_URL names the driver {parsed.drivername}. Use postgresql+psycopg://."
-        )
     timeout_ms = math.ceil(timeout_s * 1000)
     try:
         return create_engine(
@@ -76,7 +81,8 @@ def engine_for(url: str, *, timeout_s: float, pool_size: int = 5) -> Engine:
 
 
 def _sqlite_engine(url: URL, timeout_s: float) -> Engine:
-    if url.database in (None, "", ":memory:") or str(url.database).startswith("file::memory:"):
+    name = url.database or ":memory:"
+    if name == ":memory:" or name.startswith("file::memory:") or url.query.get("mode") == "memory":
         raise ConfigurationError(
             "An in-memory SQLite database is seen by one connection only. Set SQR_JOBS_DATABASE_URL to a "
             "file: sqlite:////var/lib/app/jobs.db."

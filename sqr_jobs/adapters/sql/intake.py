@@ -94,10 +94,16 @@ class SqlJobIntake:
     def _transaction(self, connection: Connection | None) -> AbstractContextManager[Connection]:
         if connection is None:
             return self._database.begin()
-        if not self._database.is_sqlite and connection.get_isolation_level() == "REPEATABLE READ":
+        if self._database.is_sqlite:
+            driver: Any = connection.connection.dbapi_connection
+            if not driver.in_transaction:
+                # Python's driver begins no transaction for a SAVEPOINT, whose release would then commit.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+        elif connection.get_isolation_level() != "READ COMMITTED":
             raise ConfigurationError(
-                "reports.create(connection=…) needs a transaction in READ COMMITTED or SERIALIZABLE. In "
-                "REPEATABLE READ it can't see what other requests of the organisation have just created."
+                "reports.create(connection=…) needs a transaction in READ COMMITTED: a stricter one "
+                "can't see what other requests of the organisation have just created. Use a connection with "
+                'execution_options(isolation_level="READ COMMITTED").'
             )
         return _savepoint(connection)
 

@@ -129,7 +129,7 @@ def record(
             at=seen.as_of,
             why=why,
             error_code=code,
-            cause=cause[:10_000].replace("\x00", "") if cause else None,
+            cause=_storable(cause) if cause else None,
         )
     )
     event = {
@@ -145,11 +145,15 @@ def record(
     )
 
 
+def _storable(text: str) -> str:
+    """Cut an error's text to what every database takes."""
+    return text[:10_000].replace("\x00", "").encode("utf-8", "replace").decode()
+
+
 def expire(connection: Connection, database: Database, seen: Job) -> bool:
     """End a job that is past its deadline; TEMPLATE_NOT_FOUND where no worker knew its template."""
-    code = JobErrorCode.DEADLINE_EXCEEDED
-    if seen.error_code == JobErrorCode.TEMPLATE_NOT_FOUND:
-        code = JobErrorCode.TEMPLATE_NOT_FOUND
+    unknown = seen.state is JobState.RETRY_WAIT and seen.error_code is JobErrorCode.TEMPLATE_NOT_FOUND
+    code = JobErrorCode.TEMPLATE_NOT_FOUND if unknown else JobErrorCode.DEADLINE_EXCEEDED
     return move(
         connection,
         seen,
