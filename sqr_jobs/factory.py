@@ -1,6 +1,7 @@
 """The host's factory: the function that builds its `ReportJobs`, named by an import path."""
 
 import importlib
+import inspect
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -51,7 +52,7 @@ def path_of(factory: Callable[[], Any]) -> str:
             f"The factory {name} is defined in the program that was started, which the render child must not "
             "run again. Move it into a module of its own, such as myapp/reports.py, and import it from there."
         )
-    if not module or not name or _found(module, name) != factory:
+    if not module or not name or _found(module, name) not in (factory, inspect.unwrap(factory)):
         raise ConfigurationError(
             f"The factory {name or factory!r} can't be imported by another process. Make it a plain function "
             "at the top of a module, without arguments."

@@ -19,6 +19,10 @@ from sqr_jobs.errors import ConfigurationError
 
 __all__ = ["Settings"]
 
+_ALGORITHMS = frozenset(
+    {"EdDSA", *(f"{family}{bits}" for family in ("ES", "HS", "PS", "RS") for bits in (256, 384, 512))}
+)
+
 
 class Settings(BaseSettings):
     """How a service runs. Every field has a keyword and a variable: `broker_url` is `SQR_JOBS_BROKER_URL`.
@@ -170,6 +174,9 @@ class Settings(BaseSettings):
         return self.lease_s * 25 / 30
 
     def _contradictions(self) -> list[str]:
+        return [*self._token_faults(), *self._server_faults()]
+
+    def _token_faults(self) -> list[str]:
         faults = []
         if self.jwt_key and self.jwt_jwks_url:
             faults.append("Set SQR_JOBS_JWT_KEY or SQR_JOBS_JWT_JWKS_URL, not both.")
@@ -184,10 +191,20 @@ class Settings(BaseSettings):
                 "SQR_JOBS_JWT_ALGORITHMS names an HS algorithm beside public keys, which would let anyone "
                 "sign with the public key. Name only the issuer's own, such as RS256."
             )
+        unknown = sorted(set(self.jwt_algorithms) - _ALGORITHMS)
+        if unknown or not self.jwt_algorithms:
+            faults.append(
+                f"SQR_JOBS_JWT_ALGORITHMS names {', '.join(unknown) or 'nothing'}. Name the issuer's own, of "
+                f"{', '.join(sorted(_ALGORITHMS))}."
+            )
         if self.jwt_jwks_url and not self.jwt_jwks_url.startswith(("https://", "http://")):
             faults.append("SQR_JOBS_JWT_JWKS_URL must be an http(s) address.")
         if self.jwt_strict and not (self.jwt_issuer and self.jwt_audience):
             faults.append("SQR_JOBS_JWT_STRICT needs SQR_JOBS_JWT_ISSUER and SQR_JOBS_JWT_AUDIENCE.")
+        return faults
+
+    def _server_faults(self) -> list[str]:
+        faults = []
         if bool(self.s3_access_key_id) != bool(self.s3_secret_access_key):
             faults.append("Set both SQR_JOBS_S3_ACCESS_KEY_ID and SQR_JOBS_S3_SECRET_ACCESS_KEY, or neither.")
         scheme = self.broker_url.get_secret_value().split(":")[0] if self.broker_url else None

@@ -10,6 +10,7 @@ from fastapi.params import Depends as DependsMarker
 from fastapi.responses import Response, StreamingResponse
 from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from sqr_jobs.domain.caller import Caller
 from sqr_jobs.report_jobs import ReportJobs
@@ -44,7 +45,9 @@ def create_router(report_jobs: Callable[[], ReportJobs] | ReportJobs, *, caller:
     router = APIRouter(prefix=endpoints.prefix, lifespan=lifespan)
     body = Depends(_body_reader(endpoints.max_body_bytes))
 
-    def create(request: Request, body: Annotated[bytes, body], caller: Caller | None = who) -> Response:
+    def create(
+        request: Request, body: Annotated[bytes | None, body], caller: Caller | None = who
+    ) -> Response:
         return _reply(endpoints.create(_request(request, caller, body)))
 
     def status(request: Request, caller: Caller | None = who) -> Response:
@@ -81,19 +84,22 @@ def _nobody() -> None:
 
 
 def _body_reader(limit: int) -> Callable[[Request], Any]:
-    async def read(request: Request) -> bytes:
-        """Read one byte past the limit at most."""
+    async def read(request: Request) -> bytes | None:
+        """Read one byte past the limit at most; None when the client hung up."""
         body = bytearray()
-        async for chunk in request.stream():
-            body += chunk[: limit + 1 - len(body)]
-            if len(body) > limit:
-                break
+        try:
+            async for chunk in request.stream():
+                body += chunk[: limit + 1 - len(body)]
+                if len(body) > limit:
+                    break
+        except ClientDisconnect:
+            return None
         return bytes(body)
 
     return read
 
 
-def _request(request: Request, caller: Caller | None, body: bytes = b"") -> HttpRequest:
+def _request(request: Request, caller: Caller | None, body: bytes | None = b"") -> HttpRequest:
     path, root = request.scope["path"], request.scope.get("root_path", "")
     if not path.startswith(f"{root}/"):  # ASGI says that it does, and not every server follows
         path = root + path

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flask import Blueprint, Response, abort, request
-from werkzeug.exceptions import ClientDisconnected
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from sqr_jobs.domain.caller import Caller
 from sqr_jobs.report_jobs import ReportJobs
@@ -52,21 +52,20 @@ def create_blueprint(
     return blueprint
 
 
-def _body(limit: int) -> bytes:
-    """Read one byte past the limit at most."""
+def _body(limit: int) -> bytes | None:
+    """Read one byte past the limit at most; None when the client hung up."""
     body = bytearray()
-    while len(body) <= limit:
-        try:
-            chunk = request.stream.read(limit + 1 - len(body))
-        except ClientDisconnected:
-            break
-        if not chunk:
-            break
-        body += chunk
+    try:
+        while len(body) <= limit and (chunk := request.stream.read(limit + 1 - len(body))):
+            body += chunk
+    except ClientDisconnected:
+        return None
+    except RequestEntityTooLarge:  # the host's own, lower limit
+        return bytes(limit + 1)
     return bytes(body)
 
 
-def _request(caller: Caller | None, body: bytes = b"") -> HttpRequest:
+def _request(caller: Caller | None, body: bytes | None = b"") -> HttpRequest:
     path = request.script_root + request.path
     items = list(request.args.items(multi=True))
     query = dict(items)

@@ -1,5 +1,6 @@
 """Where the keys that judge tokens come from: the settings, or the issuer's key set."""
 
+import http.client
 import json
 import logging
 import re
@@ -8,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import jwt
 
@@ -73,7 +74,8 @@ class JwksKeys:
     def __init__(self, fetch: Callable[[], object], *, now: Callable[[], float] = time.monotonic) -> None:
         self._fetch = fetch
         self._now = now
-        self._keys: list[jwt.PyJWK] = []
+        self._keys: list[dict[str, Any]] = []
+        self._made: dict[tuple[int, str], jwt.PyJWK | None] = {}
         self._fetched_at = float("-inf")
         self._tried_at = float("-inf")
         self._lock = threading.Lock()
@@ -90,10 +92,21 @@ class JwksKeys:
         return found
 
     def _find(self, kid: str | None, algorithm: str) -> list[jwt.PyJWK]:
-        serving = [key for key in self._keys if key.algorithm_name == algorithm]
-        if kid is None:
-            return serving if len(serving) == 1 else []
-        return [key for key in serving if key.key_id == kid]
+        named = [key for key in self._keys if kid is None or key.get("kid") == kid]
+        serving = [made for key in named if (made := self._make(key, algorithm))]
+        return serving if kid is not None or len(serving) == 1 else []
+
+    def _make(self, key: dict[str, Any], algorithm: str) -> jwt.PyJWK | None:
+        """Make the key for an algorithm; one that names none serves each of its type."""
+        if key.get("alg") not in (None, algorithm) or key.get("use") not in (None, "sig"):
+            return None
+        made = self._made
+        if (id(key), algorithm) not in made:
+            try:
+                made[id(key), algorithm] = jwt.PyJWK.from_dict(key, algorithm)
+            except (jwt.PyJWTError, ValueError, TypeError, KeyError):
+                made[id(key), algorithm] = None  # a key of another type
+        return made[id(key), algorithm]
 
     def _refresh(self) -> bool:
         """Fetch, unless someone did lately or is at it; whether there is a new set."""
@@ -105,8 +118,8 @@ class JwksKeys:
             if self._now() - self._tried_at < pause_s:
                 return False
             self._tried_at = self._now()
-            self._keys = self._read()
-        except (OSError, ValueError, TypeError, jwt.PyJWTError) as error:
+            self._keys, self._made = self._read(), {}
+        except (OSError, ValueError, TypeError, RecursionError, http.client.HTTPException) as error:
             _logger.warning("the issuer's keys could not be fetched (%s)", type(error).__name__)
             return False
         else:
@@ -115,11 +128,12 @@ class JwksKeys:
         finally:
             self._lock.release()
 
-    def _read(self) -> list[jwt.PyJWK]:
+    def _read(self) -> list[dict[str, Any]]:
         document = self._fetch()
-        if not isinstance(document, dict):
-            raise TypeError("the key set is no object")
-        return [key for key in jwt.PyJWKSet.from_dict(document).keys if key.public_key_use in (None, "sig")]
+        keys = document.get("keys") if isinstance(document, dict) else None
+        if not isinstance(keys, list) or not keys:
+            raise TypeError("not a key set")
+        return [key for key in keys if isinstance(key, dict)]
 
 
 def fetch_json(url: str) -> Callable[[], object]:

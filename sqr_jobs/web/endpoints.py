@@ -88,10 +88,13 @@ class Endpoints:
     def _create(self, request: HttpRequest) -> HttpReply:
         caller = self._caller(request, self._create_scope)
         _check_media_type(request.headers)
+        if request.body is None:
+            raise RequestInvalid("The body ended before it was complete.")
         if len(request.body) > self.max_body_bytes:
             raise BodyTooLarge(f"The body may have at most {self.max_body_bytes} bytes.")
-        body = _parsed(request)
-        key = _idempotency_key(request, body)
+        sent_key = request.headers.get("idempotency-key")
+        body = _parsed(request.body, sent_key)
+        key = _idempotency_key(request.body, sent_key, body)
         if key is None:
             return self._admit_and_create(request, caller, body, None)
         found = self.reports.reserve(caller, key)
@@ -184,14 +187,13 @@ def _check_media_type(headers: Mapping[str, str]) -> None:
         raise UnsupportedMediaType("Send the body as JSON, with Content-Type: application/json.")
 
 
-def _parsed(request: HttpRequest) -> CreateReportJob | RequestInvalid:
+def _parsed(sent: bytes, key: str | None) -> CreateReportJob | RequestInvalid:
     """Parse the body; what is wrong with it is told only after the rate limit."""
     faults = []
-    key = request.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= _MAX_KEY:
         faults.append(f"Idempotency-Key must have 1 to {_MAX_KEY} characters.")
     try:
-        body = CreateReportJob.model_validate(_json_object(request.body))
+        body = CreateReportJob.model_validate(_json_object(sent))
     except (ValueError, RecursionError) as error:
         if not isinstance(error, ValidationError):
             return RequestInvalid(" ".join([*faults, _malformed(error)]))
@@ -231,12 +233,13 @@ def _valid(body: CreateReportJob | RequestInvalid) -> CreateReportJob:
     return body
 
 
-def _idempotency_key(request: HttpRequest, body: CreateReportJob | RequestInvalid) -> IdempotencyKey | None:
+def _idempotency_key(
+    sent: bytes, key: str | None, body: CreateReportJob | RequestInvalid
+) -> IdempotencyKey | None:
     """Read the key, with a fingerprint of what the body says rather than of how it is written."""
-    key = request.headers.get("idempotency-key")
     if key is None or not 1 <= len(key) <= _MAX_KEY:
         return None
-    said = request.body if isinstance(body, RequestInvalid) else body.model_dump_json().encode()
+    said = sent if isinstance(body, RequestInvalid) else body.model_dump_json().encode()
     return IdempotencyKey(
         key_hash=hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest(),
         fingerprint=hashlib.sha256(said).hexdigest(),

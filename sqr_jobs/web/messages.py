@@ -23,8 +23,8 @@ class HttpRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     """Names in lower case."""
     query: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    """At most one byte more than the limit: an adapter stops reading there."""
+    body: bytes | None = b""
+    """At most one byte more than the limit: an adapter stops reading there. None when the client hung up."""
     caller: Caller | None = None
     """The caller, where the host's own login found one; then no token is looked at."""
 

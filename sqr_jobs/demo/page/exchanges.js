@@ -1,5 +1,7 @@
 // Draws an exchange: a line that opens to headers and bodies. All text goes in as text.
 
+import { withoutSecrets } from "./service.js";
+
 const WIDE = matchMedia("(min-width: 74rem)");
 const TURNS = new Set(["COMPLETE", "FAILED"]);
 
@@ -53,18 +55,10 @@ function message(first, headers, body) {
 
 /** Write JSON with its names set off from its values. */
 function jsonLines(body) {
-  return JSON.stringify(body, shortenUrl, 2)
+  return JSON.stringify(body, (name, value) => (name === "url" ? withoutSecrets(value) : value), 2)
     .split("\n")
     .flatMap((line, index) => {
       const [, indent, name, rest] = /^(\s*)("[^"]+":)(.*)$/.exec(line) ?? [null, line, "", ""];
       return [index ? "\n" : "", indent, element("span", { className: "name", textContent: name }), rest];
     });
-}
-
-function shortenUrl(name, value) {
-  return name === "url" ? value.replace(/((?:signature|security-token)=)([^&]{16,})/gi, shortenedField) : value;
-}
-
-function shortenedField(_, name, secret) {
-  return `${name}${secret.slice(0, 6)}…${secret.slice(-4)}`;
 }

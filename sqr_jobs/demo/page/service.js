@@ -77,7 +77,7 @@ async function exchange(method, url, record, { token, body }) {
   const isJson = /^application\/([a-z.]+\+)?json\b/.test(answer.headers.get("Content-Type") ?? "");
   const made = {
     method,
-    path: shortLink(url),
+    path: withoutSecrets(url).replace(`${location.origin}/`, "/"),
     sent: token ? { ...headers, Authorization: `Bearer ${shortened(token)}` } : headers,
     asked: body ?? null,
     status: answer.status,
@@ -98,9 +98,7 @@ function shortened(secret) {
   return secret.length > 16 ? `${secret.slice(0, 6)}…${secret.slice(-4)}` : "…";
 }
 
-/** Write a URL as the page shows it: without its own origin, and the signature shortened. */
-export function shortLink(url) {
-  return url
-    .replace(`${location.origin}/`, "/")
-    .replace(/((?:signature|security-token)=)([^&]+)/gi, (_, name, secret) => name + shortened(secret));
+/** Write a URL as the page shows it, with the signature shortened. */
+export function withoutSecrets(url) {
+  return url.replace(/((?:signature|security-token)=)([^&]+)/gi, (_, name, secret) => name + shortened(secret));
 }
