@@ -1,0 +1,136 @@
+"""The four parts of the job store over one database, and what their tests say again and again."""
+
+import uuid
+from typing import Any
+
+from sqlalchemy import func, select
+
+from sqr_jobs.adapters.sql import (
+    Database,
+    SqlJobExecution,
+    SqlJobHistory,
+    SqlJobIntake,
+    SqlJobUpkeep,
+)
+from sqr_jobs.adapters.sql.tables import audit, job
+from sqr_jobs.domain.failures import JobErrorCode, RetryPolicy
+from sqr_jobs.domain.job import Ceiling, Claim, Document, Job, NewJob, Reservation, TemplateRef
+
+__all__ = ["CEILING", "LEASE_S", "NO_CEILING", "RETENTION_S", "TEMPLATE", "JobStore", "document_of"]
+
+CEILING = Ceiling(jobs=10, window_ms=600_000)
+NO_CEILING = Ceiling(jobs=100_000, window_ms=600_000)
+LEASE_S = 30
+RETENTION_S = 86_400
+TEMPLATE = TemplateRef(name="report", version="v1")
+
+
+class JobStore:
+    """The job store, with a clock that tests move and a jitter that they choose."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.jitter = 0.0
+        policy = RetryPolicy()
+        self.intake = SqlJobIntake(database)
+        self.execution = SqlJobExecution(
+            database,
+            lease_ms=LEASE_S * 1000,
+            document_lifetime_ms=RETENTION_S * 1000,
+            policy=policy,
+            jitter=lambda: self.jitter,
+        )
+        self.upkeep = SqlJobUpkeep(database, policy=policy)
+        self.history = SqlJobHistory(database)
+
+    def create(
+        self,
+        user_id: str = "U1",
+        *,
+        org_id: str = "acme",
+        lifetime_s: float = 300,
+        ceiling: Ceiling = NO_CEILING,
+        connection: Any = None,
+        reservation: Reservation | None = None,
+    ) -> Job:
+        """Create a job, by default without a ceiling, for five minutes."""
+        new = NewJob(
+            job_id=str(uuid.uuid4()),
+            org_id=org_id,
+            user_id=user_id,
+            template=TEMPLATE,
+            lifetime_ms=round(lifetime_s * 1000),
+        )
+        return self.intake.create(new, ceiling, connection=connection, reservation=reservation)
+
+    def claim(self, job_id: str | None = None) -> Claim:
+        """Claim a job that is there to be claimed."""
+        claim = self.execution.claim(job_id)
+        assert claim is not None
+        return claim
+
+    def claimed(self, user_id: str = "U1", *, lifetime_s: float = 300) -> Claim:
+        """Create a job and claim it."""
+        return self.claim(self.create(user_id, lifetime_s=lifetime_s).job_id)
+
+    def finish(self, claim: Claim) -> None:
+        """Bring an attempt to its good end."""
+        assert self.execution.complete(claim, document_of(claim), duration_ms=1)
+
+    def read(self, job_id: str, *, org_id: str = "acme") -> Job:
+        """Read a job that is there."""
+        found = self.intake.find(org_id, job_id)
+        assert found is not None
+        return found
+
+    def story(self, job_id: str) -> list[str]:
+        """Name the transitions of a job, oldest first."""
+        return [event.why for event in self.history.history(job_id)]
+
+    def move_clock(self, seconds: float) -> None:
+        """Let time pass."""
+        self.database.clock_offset_ms += round(seconds * 1000)
+
+    def move_clock_to_expiry(self, claim: Claim) -> None:
+        """Let a lease run out."""
+        self._move_to(self.read(claim.job.job_id).lease_until)
+
+    def move_clock_to_deadline(self, job_id: str) -> None:
+        """Let a job's time pass."""
+        self._move_to(self.read(job_id).deadline_at)
+
+    def move_clock_to_retry(self, job_id: str) -> None:
+        """Let a job's wait pass."""
+        self._move_to(self.read(job_id).available_at)
+
+    def rows(self) -> tuple[list[Any], list[Any]]:
+        """Read everything that is stored, to see that nothing changed."""
+        with self.database.read() as connection:
+            jobs = connection.execute(select(job).order_by(job.c.job_id)).all()
+            events = connection.execute(select(audit).order_by(audit.c.audit_id)).all()
+        return list(jobs), list(events)
+
+    def count(self) -> int:
+        """Count the jobs."""
+        with self.database.read() as connection:
+            return connection.execute(select(func.count()).select_from(job)).scalar_one()
+
+    def fail_until_the_end(self, job_id: str, code: JobErrorCode) -> int:
+        """Fail attempt after attempt with a code; the number of attempts until the job was FAILED."""
+        attempts = 0
+        while self.read(job_id).is_active:
+            self.move_clock_to_retry(job_id)
+            assert self.execution.fail(self.claim(job_id), code, "a cause") is not None
+            attempts += 1
+        return attempts
+
+    def _move_to(self, instant: int | None) -> None:
+        assert instant is not None
+        with self.database.read() as connection:
+            now = connection.execute(select(self.database.now)).scalar_one()
+        self.database.clock_offset_ms += max(instant - now, 0)
+
+
+def document_of(claim: Claim) -> Document:
+    """Describe the document that an attempt has stored."""
+    return Document(key=claim.document_key, size=1234, sha256="ab" * 32)

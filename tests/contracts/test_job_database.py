@@ -1,0 +1,224 @@
+"""What every job store promises about a database that is out of reach, or not the right one."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import Connection, Engine, create_engine, select, text
+
+from sqr_jobs import migrations
+from sqr_jobs.adapters.sql import Database, engine_for
+from sqr_jobs.domain.failures import JobErrorCode
+from sqr_jobs.domain.states import JobState
+from sqr_jobs.errors import ConfigurationError, DatabaseUnavailable
+from tests.contracts.job_store import JobStore, document_of
+from tests.servers.ports import free_port, wait_until
+
+SECRET = "hunter2hunter2"
+
+EVERY_CALL: dict[str, Callable[[JobStore], object]] = {
+    "create": lambda store: store.create(),
+    "find": lambda store: store.intake.find("acme", "id"),
+    "claim": lambda store: store.execution.claim(None),
+    "count_due": lambda store: store.upkeep.count_due(),
+    "due": lambda store: store.upkeep.due(10),
+    "reap_leases": lambda store: store.upkeep.reap_leases(10),
+    "reap_deadlines": lambda store: store.upkeep.reap_deadlines(10),
+    "history": lambda store: store.history.history("id"),
+}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def unreachable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """Give a database that is not there."""
+    urls = {
+        "sqlite": f"sqlite:///{tmp_path}/no/such/folder/jobs.db",
+        "postgresql": f"postgresql+psycopg://someone:{SECRET}@127.0.0.1:{free_port()}/payroll",
+    }
+    made = Database(engine_for(urls[request.param], timeout_s=1), timeout_s=1)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("name", EVERY_CALL)
+def test_a_database_out_of_reach_is_unavailable_in_words_that_tell_nothing_of_it(
+    unreachable: Database, name: str
+) -> None:
+    """I15: the text may stand in a log or an answer; host, user, password and SQL must not."""
+    with pytest.raises(DatabaseUnavailable) as caught:
+        EVERY_CALL[name](JobStore(unreachable))
+    said = str(caught.value)
+    assert said.endswith(".")
+    for private in (SECRET, "127.0.0.1", "someone", "payroll", "such/folder", "SELECT", "sqr_jobs_job"):
+        assert private not in said
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("name", EVERY_CALL)
+def test_a_database_without_our_tables_says_how_to_make_them(database_url: str, name: str) -> None:
+    """The first thing that a new operator meets must name the command."""
+    empty = Database(engine_for(database_url, timeout_s=5), timeout_s=5)
+    with pytest.raises(DatabaseUnavailable, match="sqr-jobs db upgrade") as caught:
+        EVERY_CALL[name](JobStore(empty))
+    assert "SELECT" not in str(caught.value)
+    empty.close()
+
+
+def test_a_migrated_database_can_be_migrated_again_and_taken_back(database_url: str) -> None:
+    """`sqr-jobs db upgrade` runs at each deployment."""
+    made = Database(engine_for(database_url, timeout_s=5), timeout_s=5)
+    assert migrations.current(made.engine) is None
+    migrations.upgrade(made.engine)
+    migrations.upgrade(made.engine)
+    assert migrations.current(made.engine) == migrations.head()
+    assert JobStore(made).create().state is JobState.QUEUED
+    migrations.downgrade(made.engine, "base")
+    with pytest.raises(DatabaseUnavailable):
+        JobStore(made).create()
+    migrations.upgrade(made.engine)
+    assert JobStore(made).create().state is JobState.QUEUED
+    made.close()
+
+
+def test_a_write_does_not_wait_for_a_lock_longer_than_the_timeout(database: Database) -> None:
+    """I16: a row that another process holds must not hold up a request for ever."""
+    claim = JobStore(database).claimed()
+    url = database.engine.url.render_as_string(hide_password=False)
+    hasty = Database(engine_for(url, timeout_s=0.3), timeout_s=0.3)
+    with database.begin() as connection:
+        connection.execute(text("UPDATE sqr_jobs_job SET duration_ms = 7"))
+        started = time.monotonic()
+        with pytest.raises(DatabaseUnavailable):
+            JobStore(hasty).execution.complete(claim, document_of(claim), duration_ms=1)
+        assert time.monotonic() - started < 5
+    JobStore(hasty).finish(claim)
+    hasty.close()
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_connection_cut_in_mid_transaction_leaves_nothing_and_the_next_one_works(
+    database: Database,
+) -> None:
+    """A server that restarts under us costs one call, not the process."""
+    url = database.engine.url.render_as_string(hide_password=False)
+    ours = Database(engine_for(url, timeout_s=5, pool_size=1), timeout_s=5)
+    store = JobStore(ours)
+
+    def pid(connection: Connection) -> int:
+        return connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+
+    def cut(backend: int) -> None:
+        with database.engine.begin() as other:
+            other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": backend})
+        gone = text("SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = :pid")
+        with database.read() as other:
+            wait_until(lambda: other.execute(gone, {"pid": backend}).scalar_one(), seconds=10, what="its end")
+
+    claim = store.claimed()
+
+    def write_and_be_cut() -> None:
+        with ours.begin() as connection:
+            connection.execute(text("UPDATE sqr_jobs_job SET duration_ms = 7"))
+            cut(pid(connection))
+            connection.execute(text("UPDATE sqr_jobs_job SET duration_ms = 8"))
+
+    with pytest.raises(DatabaseUnavailable) as caught:
+        write_and_be_cut()
+    assert "UPDATE" not in str(caught.value)
+    assert store.read(claim.job.job_id).duration_ms is None
+    with ours.read() as connection:
+        pooled = pid(connection)
+    cut(pooled)
+    assert store.execution.fail(claim, JobErrorCode.RENDER_FAILED, "") is JobState.FAILED
+    ours.close()
+
+
+def test_the_clock_is_the_databases_in_milliseconds_and_moves_within_a_transaction(
+    database: Database,
+) -> None:
+    """SQLite's own now() has no fractions, PostgreSQL's stands still until the commit."""
+    with database.begin() as connection:
+        first = connection.execute(select(database.now)).scalar_one()
+        assert abs(first - time.time() * 1000) < 60_000
+        seen = set()
+        wait_until(
+            lambda: seen.add(connection.execute(select(database.now)).scalar_one()) or len(seen) > 3,
+            seconds=5,
+            what="a clock that moves",
+        )
+        assert max(seen) - first < 5_000
+    database.clock_offset_ms = 3_600_000
+    with database.read() as connection:
+        moved = connection.execute(select(database.now)).scalar_one()
+    assert 3_600_000 <= moved - first < 3_660_000
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "nonsense",
+        f"postgresql://me:{SECRET}@host:port/name",
+        f"postgres://me:{SECRET}@host/name",
+        f"mysql+pymysql://me:{SECRET}@host/name",
+        f"postgresql+asyncpg://me:{SECRET}@host/name",
+        f"postgresql+psycopg2://me:{SECRET}@host/name",
+        "sqlite+aiosqlite:///jobs.db",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///file::memory:?cache=shared&uri=true",
+        "sqlite:///file:jobs?mode=memory&cache=shared&uri=true",
+    ],
+)
+def test_a_database_url_that_does_not_serve_is_refused_in_a_sentence(url: str) -> None:
+    """At the start, with the variable to set, and without the password that stands in it."""
+    with pytest.raises(ConfigurationError) as caught:
+        engine_for(url, timeout_s=1).dispose()
+    said = str(caught.value)
+    assert "SQR_JOBS_DATABASE_URL" in said
+    assert said.endswith(".")
+    assert SECRET not in said
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg"])
+def test_a_postgresql_url_needs_no_driver_in_it(scheme: str) -> None:
+    """What hosting providers hand out starts with postgresql://."""
+    engine = engine_for(f"{scheme}://me:{SECRET}@host/name", timeout_s=1)
+    assert engine.url.drivername == "postgresql+psycopg"
+    assert SECRET not in repr(engine)
+    engine.dispose()
+
+
+class AsyncEngine:
+    """Stands for SQLAlchemy's class of this name, which wants greenlet to be installed."""
+
+
+def _mysql() -> Engine:
+    return create_engine("mysql+pymysql://host/name", module=SimpleNamespace(paramstyle="format"))
+
+
+@pytest.mark.parametrize(
+    ("engine", "word"),
+    [
+        (AsyncEngine, "AsyncEngine"),
+        (lambda: "sqlite:///jobs.db", "sqlalchemy.Engine"),
+        (lambda: None, "sqlalchemy.Engine"),
+        (_mysql, "mysql"),
+        (lambda: create_engine("sqlite://"), "in-memory"),
+    ],
+    ids=["AsyncEngine", "URL", "None", "MySQL", "in memory"],
+)
+def test_an_engine_of_the_host_that_does_not_serve_is_refused_in_a_sentence(
+    engine: Callable[[], Engine], word: str
+) -> None:
+    """The host reads at its start what to pass instead."""
+    given = engine()
+    with pytest.raises(ConfigurationError, match=word) as caught:
+        Database(given, is_host_engine=True)
+    assert str(caught.value).endswith(".")
+    if isinstance(given, Engine):
+        given.dispose()

@@ -1,0 +1,147 @@
+"""What the local store alone promises: whole files or none, and links that only it can make."""
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from sqr_jobs.adapters.local_documents import LocalDocumentStore
+from sqr_jobs.errors import DocumentsUnavailable, LinkRefused
+from tests.contracts.document_stores import KEY, ORIGIN, produced
+
+NOW = 1_800_000_000.25
+CALLS: dict[str, Callable[[LocalDocumentStore], object]] = {
+    "put": lambda store: store.put(KEY, produced(), until=lambda: 10.0),
+    "holds": lambda store: store.holds(KEY, size=1),
+    "delete": lambda store: store.delete(KEY),
+}
+
+
+def _store(
+    folder: Path, *, key: bytes = b"k" * 32, now: Callable[[], float] = lambda: NOW
+) -> LocalDocumentStore:
+    return LocalDocumentStore(folder, link_key=lambda: key, files_path="/v1/files", now=now)
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def _query(url: str) -> dict[str, str]:
+    return dict(parse_qsl(urlsplit(url).query))
+
+
+def test_a_document_whose_sha256_does_not_match_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    """I5: what is served is what was made."""
+    with pytest.raises(DocumentsUnavailable):
+        _store(tmp_path).put(KEY, produced(sha256="0" * 64), until=lambda: 10.0)
+    assert _files(tmp_path) == []
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_folder_that_fails_is_unavailable_in_words_that_tell_no_path(tmp_path: Path, call: str) -> None:
+    """I15: a path names the job."""
+    blocked = tmp_path / "documents"
+    blocked.write_text("a file where the folder should be")
+    store = _store(blocked)
+    with pytest.raises(DocumentsUnavailable) as caught:
+        CALLS[call](store)
+    assert "documents" not in str(caught.value).replace("document folder", "")
+    assert KEY not in str(caught.value)
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_deleting_the_last_document_of_a_job_removes_its_folder(tmp_path: Path) -> None:
+    """A year of reports must not leave a year of empty folders."""
+    store = _store(tmp_path)
+    store.put(KEY, produced(), until=lambda: 10.0)
+    store.put(KEY.replace("/1-", "/2-"), produced(), until=lambda: 10.0)
+    store.delete(KEY)
+    assert len(_files(tmp_path)) == 1
+    store.delete(KEY.replace("/1-", "/2-"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_document_is_readable_for_its_owner_alone(tmp_path: Path) -> None:
+    """Reports hold personal data, and the machine may have other users."""
+    _store(tmp_path).put(KEY, produced(), until=lambda: 10.0)
+    assert (tmp_path / KEY).stat().st_mode & 0o077 == 0
+
+
+def test_a_link_opens_until_its_last_second_and_not_in_it(tmp_path: Path) -> None:
+    """I11: 300 s, counted by the server that holds the bytes."""
+    store = _store(tmp_path)
+    store.put(KEY, produced(), until=lambda: 10.0)
+    query = _query(store.url(KEY, filename="a.pdf", expires_s=300, origin=ORIGIN))
+    assert _store(tmp_path, now=lambda: NOW + 299.7).open_link(query) == (tmp_path / KEY, "a.pdf")
+    with pytest.raises(LinkRefused):
+        _store(tmp_path, now=lambda: NOW + 300.0).open_link(query)
+
+
+def test_a_link_leads_to_this_services_own_address(tmp_path: Path) -> None:
+    """The origin is the request's, with whatever path stands before the mount."""
+    url = _store(tmp_path).url(KEY, filename="a b.pdf", expires_s=300, origin="https://host.example/app")
+    assert url.startswith("https://host.example/app/v1/files?")
+
+
+def test_a_link_of_another_services_key_is_refused(tmp_path: Path) -> None:
+    """I11: knowing the form of a link is not enough to make one."""
+    _store(tmp_path).put(KEY, produced(), until=lambda: 10.0)
+    query = _query(_store(tmp_path, key=b"x" * 32).url(KEY, filename="a", expires_s=300, origin=ORIGIN))
+    with pytest.raises(LinkRefused):
+        _store(tmp_path).open_link(query)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"expires": "9999999999"},
+        {"expires": "soon"},
+        {"expires": ""},
+        {"expires": "1" * 5000},
+        {"filename": "other.pdf"},
+        {"filename": "a.pdf\n9999999999"},
+        {"key": "../../etc/passwd"},
+        {"signature": ""},
+        {"signature": "\u00e9\ud800"},
+        {"filename": "\ud800"},
+        {"extra": "1"},
+    ],
+    ids=str,
+)
+def test_a_link_that_was_changed_is_refused_and_never_an_error(
+    tmp_path: Path, change: dict[str, str]
+) -> None:
+    """I11: anyone may send anything here, without a token."""
+    store = _store(tmp_path)
+    store.put(KEY, produced(), until=lambda: 10.0)
+    query = _query(store.url(KEY, filename="a.pdf", expires_s=300, origin=ORIGIN))
+    with pytest.raises(LinkRefused):
+        store.open_link({**query, **change})
+    for name in query:
+        with pytest.raises(LinkRefused):
+            store.open_link({field: value for field, value in query.items() if field != name})
+
+
+def test_a_link_cannot_be_cut_into_other_fields(tmp_path: Path) -> None:
+    """The signed text joins the fields: no other division of it may give the same text."""
+    store = _store(tmp_path)
+    store.put(KEY, produced(), until=lambda: 10.0)
+    honest = _query(store.url(KEY, filename="a\n9999999999", expires_s=300, origin=ORIGIN))
+    forged = {**honest, "filename": "a", "expires": f"9999999999\n{honest['expires']}"}
+    with pytest.raises(LinkRefused):
+        store.open_link(forged)
+
+
+def test_the_key_is_asked_for_when_a_link_is_made_and_not_before(tmp_path: Path) -> None:
+    """Building the service writes no file."""
+    asked = []
+    store = LocalDocumentStore(
+        tmp_path, link_key=lambda: asked.append(1) or b"k", files_path="/f", now=lambda: NOW
+    )
+    store.holds(KEY, size=1)
+    assert asked == []
+    store.url(KEY, filename="a", expires_s=1, origin="")
+    assert asked == [1]
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,147 @@
+"""One request for every answer that the contract knows, to hold all of them against the common rules."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqr_jobs import Caller, User
+from tests.host.people import People
+from tests.host.tokens import bearer
+from tests.http.clients import JSON, Client, Reply
+
+__all__ = ["SITUATIONS", "Broken", "Situation", "document_of", "unknown_id"]
+
+unknown_id = "0b4ad4b5-6b0c-4b3e-9a0e-7a3f2f6f9d11"
+
+
+class Broken:
+    """A user directory whose database answers nonsense."""
+
+    def find(self, user_id: str) -> User | None:
+        raise LookupError(f"CANARY-CAUSE SELECT name FROM people WHERE key='/etc/secret' {user_id}")
+
+    def may_report(self, caller: Caller, user: User) -> bool:
+        raise AssertionError("never asked")
+
+
+class _Revoked(People):
+    """A user directory that permits nothing any more."""
+
+    def may_report(self, caller: Caller, user: User) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What to send, and the answer that the contract wants."""
+
+    status: int
+    code: str | None
+    meet: Callable[[Client], Reply]
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+def document_of(client: Client, job_id: str) -> Path:
+    """Find the stored file of a job."""
+    (path,) = (Path(client.system.settings.data_dir) / "documents" / job_id).iterdir()
+    return path
+
+
+def _with_body(content: bytes, media_type: str = "application/json") -> Callable[[Client], Reply]:
+    return lambda client: client.request(
+        "POST", client.path, headers={**bearer(), "Content-Type": media_type}, content=content
+    )
+
+
+def _twice(client: Client) -> Reply:
+    client.create()
+    return client.post({"userId": "U-1"})
+
+
+def _eleven_times(client: Client) -> Reply:
+    for _ in range(10):
+        client.post({"userId": "NOBODY"})
+    return client.post({"userId": "U-1"})
+
+
+def _broken(client: Client) -> Reply:
+    client.system.users = Broken()  # type: ignore[assignment]
+    return client.post({"userId": "U-1"})
+
+
+def _failed(client: Client) -> str:
+    job_id = client.create("U-RAISE")
+    client.work(job_id)
+    return job_id
+
+
+def _expired(client: Client) -> Reply:
+    job_id = client.complete()
+    client.move_clock(86_400_000)
+    return client.url(job_id)
+
+
+def _gone(client: Client) -> Reply:
+    job_id = client.complete()
+    document_of(client, job_id).unlink()
+    return client.url(job_id)
+
+
+def _revoked(client: Client) -> Reply:
+    job_id = client.complete()
+    client.system.users = _Revoked()
+    return client.url(job_id)
+
+
+_UNREACHABLE = {"database_url": "sqlite:////nowhere/at/all/jobs.db"}
+_SCOPES = {"create_scope": "reports:create", "read_scope": "reports:read"}
+_DATABASE_DOWN = {
+    "create, database down": Situation(
+        503, "SERVICE_UNAVAILABLE", lambda c: c.post({"userId": "U-1"}), _UNREACHABLE
+    ),
+    "status, database down": Situation(
+        503, "SERVICE_UNAVAILABLE", lambda c: c.status(unknown_id), _UNREACHABLE
+    ),
+    "url, database down": Situation(503, "SERVICE_UNAVAILABLE", lambda c: c.url(unknown_id), _UNREACHABLE),
+}
+SITUATIONS: dict[str, Situation] = {
+    "accepted": Situation(202, None, lambda c: c.post({"userId": "U-1"})),
+    "pending": Situation(200, None, lambda c: c.status(c.create())),
+    "complete": Situation(200, None, lambda c: c.status(c.complete())),
+    "failed": Situation(200, None, lambda c: c.status(_failed(c))),
+    "url": Situation(200, None, lambda c: c.url(c.complete())),
+    "create without token": Situation(
+        401, "UNAUTHENTICATED", lambda c: c.request("POST", c.path, headers=JSON, content=b"{}")
+    ),
+    "status without token": Situation(
+        401, "UNAUTHENTICATED", lambda c: c.request("GET", f"{c.path}/{unknown_id}")
+    ),
+    "url without token": Situation(
+        401, "UNAUTHENTICATED", lambda c: c.request("GET", f"{c.path}/{unknown_id}/url")
+    ),
+    "bad token": Situation(401, "UNAUTHENTICATED", lambda c: c.status(unknown_id, key="another key" * 5)),
+    "create without scope": Situation(
+        403, "INSUFFICIENT_SCOPE", lambda c: c.post({"userId": "U-1"}, scope="reports:read"), _SCOPES
+    ),
+    "status without scope": Situation(403, "INSUFFICIENT_SCOPE", lambda c: c.status(unknown_id), _SCOPES),
+    "url without scope": Situation(403, "INSUFFICIENT_SCOPE", lambda c: c.url(unknown_id), _SCOPES),
+    "other media type": Situation(415, "UNSUPPORTED_MEDIA_TYPE", _with_body(b"{}", "text/plain")),
+    "body too large": Situation(413, "BODY_TOO_LARGE", _with_body(b" " * 65_537)),
+    "eleventh request": Situation(429, "RATE_LIMITED", _eleven_times),
+    "malformed": Situation(400, "REQUEST_INVALID", _with_body(b"{")),
+    "invalid": Situation(400, "REQUEST_INVALID", _with_body(b'{"userId": "", "colour": 1}')),
+    "no such user": Situation(404, "USER_NOT_FOUND", lambda c: c.post({"userId": "NOBODY"})),
+    "not permitted": Situation(403, "USER_NOT_PERMITTED", lambda c: c.post({"userId": "U-STRANGER"})),
+    "already active": Situation(409, "JOB_ALREADY_ACTIVE", _twice),
+    "create, unexpected fault": Situation(500, "INTERNAL_ERROR", _broken),
+    "status of no job": Situation(404, "JOB_NOT_FOUND", lambda c: c.status(unknown_id)),
+    "url of no job": Situation(404, "JOB_NOT_FOUND", lambda c: c.url(unknown_id)),
+    "url, not complete": Situation(422, "JOB_NOT_COMPLETE", lambda c: c.url(c.create())),
+    "url, failed": Situation(422, "JOB_FAILED", lambda c: c.url(_failed(c))),
+    "url, expired": Situation(410, "DOCUMENT_EXPIRED", _expired),
+    "url, gone": Situation(410, "DOCUMENT_GONE", _gone),
+    "url, revoked": Situation(403, "USER_NOT_PERMITTED", _revoked),
+    **_DATABASE_DOWN,
+}
+"""By name; each has a fresh client with these settings."""

@@ -1,0 +1,173 @@
+"""What all answers have in common."""
+
+import json
+import logging
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sqr_jobs import migrations
+from tests.host.tokens import bearer
+from tests.http.clients import Client
+from tests.http.conftest import Serve
+from tests.http.situations import SITUATIONS, Broken, Situation, unknown_id
+
+_PROBLEMS = {name: situation for name, situation in SITUATIONS.items() if situation.status >= 400}
+_DOWN = [name for name, situation in SITUATIONS.items() if situation.status == 503]
+_ALWAYS = {"type", "title", "status", "detail", "instance", "code"}
+_ALLOWED = {
+    "already active": {"jobId", "jobStatus"},
+    "url, not complete": {"jobStatus", "errorCode", "jobId"},
+    "url, failed": {"jobStatus", "errorCode", "jobId"},
+}
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_every_situation_has_the_status_and_code_of_the_contract(serve: Serve, name: str) -> None:
+    """Clients are written against statuses and codes; the client fixture checks the rest of the shape."""
+    situation = SITUATIONS[name]
+    reply = situation.meet(serve(**situation.settings))
+    assert (reply.status, reply.code) == (situation.status, situation.code)
+
+
+@pytest.mark.parametrize("name", _PROBLEMS)
+def test_every_error_is_a_problem_with_six_members(serve: Serve, name: str) -> None:
+    """A client reads all errors with one piece of code (RFC 9457)."""
+    situation: Situation = _PROBLEMS[name]
+    client = serve(**situation.settings)
+    reply = situation.meet(client)
+    problem = reply.json()
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert set(problem) - _ALLOWED.get(name, set()) == _ALWAYS
+    assert problem["status"] == reply.status
+    assert problem["instance"] == client.last_path
+    assert problem["type"]
+    assert re.fullmatch(r"[A-Z].*[a-z]", problem["title"])
+    assert re.fullmatch(r"\w.*\.", problem["detail"])
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_no_answer_may_be_stored(serve: Serve, name: str) -> None:
+    """Reports are personal data: no cache between us and the client keeps any answer."""
+    situation = SITUATIONS[name]
+    reply = situation.meet(serve(**situation.settings))
+    assert reply.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_no_field_is_null(serve: Serve, name: str) -> None:
+    """Fields that have no value are left out, so that a client need not know two kinds of nothing."""
+    situation = SITUATIONS[name]
+    reply = situation.meet(serve(**situation.settings))
+    assert None not in reply.json().values()
+
+
+def test_timestamps_are_the_databases_in_utc_with_milliseconds(client: Client) -> None:
+    """Client and server agree on an instant without knowing each other's zone."""
+    job_id = client.complete()
+    shown = client.status(job_id).json()
+    (row,) = _rows(client, "SELECT created_at, updated_at, completed_at FROM sqr_jobs_job")
+    for name, stored in zip(("createdAt", "updatedAt", "completedAt"), row, strict=True):
+        epoch = datetime(1970, 1, 1, tzinfo=UTC)
+        assert shown[name] == (epoch + timedelta(milliseconds=stored)).strftime(
+            f"%Y-%m-%dT%H:%M:%S.{stored % 1000:03d}Z"
+        )
+
+
+def test_an_unexpected_fault_shows_nothing_of_the_inside(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A stack in an answer helps an attacker and no client; the operator reads it in the log."""
+    client.system.users = Broken()  # type: ignore[assignment]
+    reply = client.post({"userId": "U-1"})
+    assert reply.status == 500
+    for inside in (b"CANARY", b"SELECT", b"/etc", b"LookupError", b"Traceback", b"U-1", b"tests"):
+        assert inside not in reply.body
+    (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert record.exc_info is not None
+    assert record.exc_info[0] is LookupError
+    assert "CANARY-CAUSE" in caplog.text
+    assert 'find\n    raise LookupError(f"CANARY' in caplog.text
+
+
+@pytest.mark.parametrize("path", [f"/{unknown_id}", f"/{unknown_id}/url"])
+def test_an_unexpected_fault_of_a_read_is_answered_likewise(
+    client: Client, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No endpoint lets a fault through to the host's own error page."""
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("CANARY")
+
+    monkeypatch.setattr(client.system.intake, "find", fail)
+    reply = client.status(path.removeprefix("/"))
+    assert (reply.status, reply.code) == (500, "INTERNAL_ERROR")
+    assert b"CANARY" not in reply.body
+
+
+def test_an_unexpected_fault_names_whom_to_ask_where_a_contact_is_configured(serve: Serve) -> None:
+    """A user who can do nothing else can at least write to someone."""
+    client = serve(support_contact="help@reports.example")
+    client.system.users = Broken()  # type: ignore[assignment]
+    assert "help@reports.example" in client.post({"userId": "U-1"}).json()["detail"]
+
+
+def test_other_errors_name_no_contact(serve: Serve) -> None:
+    """A contact in every answer would send the client's own mistakes to support."""
+    client = serve(support_contact="help@reports.example")
+    assert b"help@" not in client.status(unknown_id).body
+
+
+@pytest.mark.parametrize("name", _DOWN)
+def test_a_database_out_of_reach_is_503_and_says_when_to_try_again(serve: Serve, name: str) -> None:
+    """An outage is no fault of the request: the client waits and repeats it."""
+    situation = SITUATIONS[name]
+    reply = situation.meet(serve(**situation.settings))
+    assert reply.status == 503
+    assert 1 <= int(reply.headers["retry-after"]) <= 60
+    for inside in ("sqlite", "nowhere", "jobs.db", "Operational", "sqlalchemy"):
+        assert inside not in reply.body.decode()
+
+
+def test_a_postgresql_out_of_reach_is_503_for_all_three(serve: Serve) -> None:
+    """The same with the database that larger hosts run; its address and password stay inside."""
+    client = serve(database_url="postgresql+psycopg://canaryuser:canarypassword@127.0.0.1:9/canarydb")
+    for reply in (client.post({"userId": "U-1"}), client.status(unknown_id), client.url(unknown_id)):
+        assert (reply.status, reply.code) == (503, "SERVICE_UNAVAILABLE")
+        assert "retry-after" in reply.headers
+        assert b"canary" not in reply.body
+        assert b"127.0.0.1" not in reply.body
+
+
+def test_a_database_without_tables_is_503_and_the_log_says_what_to_run(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The commonest mistake of a first start must not need a search."""
+    client = serve()
+    migrations.downgrade(client.system.database.engine, "base")
+    assert client.post({"userId": "U-1"}).status == 503
+    assert "sqr-jobs db upgrade" in caplog.text
+
+
+def test_json_is_utf_8_without_escapes_that_a_person_cannot_read(client: Client) -> None:
+    """A user id comes back as it was sent, whatever its script."""
+    reply = client.post({"userId": "U-Ελένη-😀"})
+    assert json.loads(reply.body.decode("utf-8"))["userId"] == "U-Ελένη-😀"
+
+
+def _rows(client: Client, statement: str) -> list[tuple[int, ...]]:
+    with client.system.database.engine.connect() as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(statement)]
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_other_methods_and_routes_are_the_host_s(client: Client, method: str) -> None:
+    """We answer for our three endpoints and for nothing else that a host serves."""
+    for path in ("", f"/{unknown_id}", f"/{unknown_id}/url"):
+        reply = client.request(method, client.path + path, headers=bearer())
+        assert reply.status == 405
+        assert reply.headers["content-type"] != "application/problem+json"
+    assert client.request("GET", client.path, headers=bearer()).status == 405
+    assert client.request("GET", f"{client.path}/{unknown_id}/more", headers=bearer()).status == 404
+    assert client.request("GET", "/", headers=bearer()).status == 404

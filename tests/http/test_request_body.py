@@ -1,0 +1,175 @@
+"""What a creation's body may be."""
+
+import json
+
+import pytest
+
+from sqr_jobs import Caller, User
+from tests.host.tokens import bearer
+from tests.http.clients import Client, Reply
+
+_INVALID: dict[str, tuple[bytes, str]] = {
+    "no field": (b"{}", "userId is missing."),
+    "other field": (b'{"userID": "U-1"}', "userId is missing."),
+    "unknown field": (b'{"userId": "U-1", "colour": 1}', "colour is not a known field."),
+    "two faults": (b'{"userId": "", "colour": 1}', "colour is not a known field."),
+    "empty": (b'{"userId": ""}', "userId must have 1 to 16 characters; this one has 0."),
+    "17 characters": (
+        b'{"userId": "U2345678901234567"}',
+        "userId must have 1 to 16 characters; this one has 17.",
+    ),
+    "17 emoji": (json.dumps({"userId": "😀" * 17}).encode(), "this one has 17."),
+    "escaped NUL": (rb'{"userId": "U\u0000"}', "userId must not contain control characters."),
+    "line feed": (rb'{"userId": "U-1\n"}', "userId must not contain control characters."),
+    "delete": (b'{"userId": "U\x7f"}', "userId must not contain control characters."),
+    "C1 control": (rb'{"userId": "U\u0085"}', "userId must not contain control characters."),
+    "raw control": (b'{"userId": "U\x01"}', ""),
+    "lone surrogate": (rb'{"userId": "U\ud800"}', ""),
+    "lone low surrogate": (rb'{"userId": "\udc00U"}', ""),
+    "surrogates the wrong way round": (rb'{"userId": "\udc00\ud800"}', ""),
+    "raw surrogate": (b'{"userId": "U\xed\xa0\x80"}', ""),
+    "number": (b'{"userId": 7}', "userId"),
+    "null": (b'{"userId": null}', "userId"),
+    "true": (b'{"userId": true}', "userId"),
+    "list": (b'{"userId": ["U-1"]}', "userId"),
+    "object": (b'{"userId": {"userId": "U-1"}}', "userId"),
+    "NaN": (b'{"userId": NaN}', ""),
+    "infinity": (b'{"userId": -Infinity}', ""),
+    "a text": (b'"U-1"', "The body must be a JSON object."),
+    "an array": (b'[{"userId": "U-1"}]', "The body must be a JSON object."),
+    "a null": (b"null", "The body must be a JSON object."),
+    "no body": (b"", "The body is not valid JSON."),
+    "blanks": (b"  \r\n ", "The body is not valid JSON."),
+    "cut off": (b'{"userId": "U-1"', "The body is not valid JSON."),
+    "more after it": (b'{"userId": "U-1"} x', "The body is not valid JSON."),
+    "two objects": (b'{"userId": "U-1"}{"userId": "U-2"}', "The body is not valid JSON."),
+    "single quotes": (b"{'userId': 'U-1'}", "The body is not valid JSON."),
+    "trailing comma": (b'{"userId": "U-1",}', "The body is not valid JSON."),
+    "comment": (b'{"userId": "U-1"} // me', "The body is not valid JSON."),
+    "a form": (b"userId=U-1", "The body is not valid JSON."),
+    "not UTF-8": (b'{"userId": "U\xff"}', "The body is not valid JSON."),
+    "Latin-1": ('{"userId": "Ü"}'.encode("latin-1"), "The body is not valid JSON."),
+    "UTF-16": ('{"userId": "U-1"}'.encode("utf-16"), "The body is not valid JSON."),
+    "nested without end": (b'{"userId": ' + b"[" * 60_000, "The body is not valid JSON."),
+    "nested and closed": (b'{"userId": ' + b"[" * 30_000 + b"]" * 30_000 + b"}", ""),
+    "the same field twice": (b'{"userId": "U-1", "userId": "U-2"}', ""),
+    "a number without end": (b'{"userId": ' + b"9" * 60_000 + b"}", ""),
+}
+
+
+def _post(client: Client, content: bytes, media_type: str | None = "application/json") -> Reply:
+    headers = bearer() | ({"Content-Type": media_type} if media_type is not None else {})
+    return client.request("POST", client.path, headers=headers, content=content)
+
+
+class _Everyone:
+    def find(self, user_id: str) -> User:
+        return User(user_id=user_id, given_name="Jo", family_name="Bloggs")
+
+    def may_report(self, caller: Caller, user: User) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("name", _INVALID)
+def test_a_body_that_breaks_a_rule_is_400_with_a_sentence(client: Client, name: str) -> None:
+    """The client's developer reads what to change, and 422 is taken for something else."""
+    content, sentence = _INVALID[name]
+    reply = _post(client, content)
+    assert (reply.status, reply.code) == (400, "REQUEST_INVALID")
+    assert sentence in reply.json()["detail"]
+
+
+def test_each_fault_has_its_own_sentence(client: Client) -> None:
+    """One round trip shows all that is wrong."""
+    detail = _post(client, rb'{"userId": "U234567890123456\n", "size": 1, "colour": 2}').json()["detail"]
+    assert detail == (
+        "userId must have 1 to 16 characters; this one has 17. userId must not contain control characters. "
+        "size is not a known field. colour is not a known field."
+    )
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"userId": 7}', b'{"userId": "CANARY\\u0000"}', b'{"userId": ["CANARY"]}']
+)
+def test_a_refusal_does_not_repeat_the_value(client: Client, content: bytes) -> None:
+    """Answers end up in other people's logs; the value may be personal."""
+    assert "CANARY" not in _post(client, content).body.decode()
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        "application/json",
+        "application/json; charset=utf-8",
+        'application/json;charset="UTF-8"',
+        "Application/JSON",
+        "application/json ; odd=1",
+    ],
+)
+def test_json_with_any_parameter_is_accepted(client: Client, media_type: str) -> None:
+    """HTTP libraries add a charset on their own account."""
+    assert _post(client, b'{"userId": "U-1"}', media_type).status == 202
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        None,
+        "",
+        "text/json",
+        "text/plain",
+        "application/jsonp",
+        "application/json5",
+        "application/problem+json",
+        "application/*",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "json",
+        "; application/json",
+        "application/json, text/plain",
+    ],
+)
+def test_any_other_media_type_is_refused(client: Client, media_type: str | None) -> None:
+    """A form of another site can send text/plain and forms across origins, but not JSON."""
+    reply = _post(client, b'{"userId": "U-1"}', media_type)
+    assert (reply.status, reply.code) == (415, "UNSUPPORTED_MEDIA_TYPE")
+
+
+@pytest.mark.parametrize(
+    "user_id",
+    [
+        "U",
+        "U234567890123456",
+        "😀" * 16,
+        "👩‍👩‍👧‍👦" * 2,
+        " U-1",
+        "U-1 ",
+        "u-1",
+        "U\u00e9",
+        "Ue\u0301",
+        "\u202eU-1",
+        "'; DROP TABLE x",
+        "../../../etc/pas",
+        "%00%s{0}",
+        "\u2028",
+        "\ufeff",
+        "\U0010ffff",
+    ],
+)
+def test_a_user_id_is_taken_and_given_back_to_the_byte(client: Client, user_id: str) -> None:
+    """Ids are the host's: nothing is trimmed, folded or normalised, and 16 counts characters."""
+    client.system.users = _Everyone()
+    reply = client.post({"userId": user_id})
+    assert reply.status == 202
+    assert reply.json()["userId"] == user_id
+    shown = client.status(reply.json()["jobId"]).json()
+    assert shown["userId"] == user_id
+
+
+def test_ids_that_look_alike_are_different_users(client_on, database_url: str) -> None:
+    """Compared byte for byte, on every database: no collation makes two people one."""
+    client = client_on(database_url)
+    client.system.users = _Everyone()
+    alike = ["U-1", "u-1", "U-1 ", " U-1", "U\u00e9", "Ue\u0301", "Ue", "ss", "ß", "U\u200b-1"]
+    assert [client.post({"userId": user_id}).status for user_id in alike] == [202] * len(alike)
+    assert client.post({"userId": "U-1"}, org="other").status == 202
