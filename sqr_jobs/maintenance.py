@@ -56,14 +56,12 @@ class Maintenance:
         return len(job_ids)
 
     def reap(self) -> int:
-        """End jobs past their deadline, and take jobs whose worker died; the number of both."""
-        reaped = 0
-        for take in (self._jobs.reap_deadlines, self._jobs.reap_leases):
-            while True:
-                taken = take(_BATCH)
-                reaped += taken
-                if taken < _BATCH:
-                    break
+        """End jobs past their deadline, and take jobs whose worker died; the number of both.
+
+        Idempotency keys whose time is over go too.
+        """
+        reaped = _all_of(self._jobs.reap_deadlines) + _all_of(self._jobs.reap_leases)
+        _all_of(self._jobs.forget_keys)
         return reaped
 
     def database_identity(self) -> str:
@@ -89,6 +87,16 @@ class Maintenance:
         """End the threads."""
         for loop in self._loops:
             loop.stop()
+
+
+def _all_of(take: Callable[[int], int]) -> int:
+    """Take batch after batch until one is not full."""
+    total = 0
+    while True:
+        taken = take(_BATCH)
+        total += taken
+        if taken < _BATCH:
+            return total
 
 
 class _Loop:

@@ -175,6 +175,10 @@ class JobUpkeep(Protocol):
         """End jobs that are past their deadline; the number ended."""
         ...
 
+    def forget_keys(self, limit: int) -> int:
+        """Delete idempotency keys whose time is over; the number deleted."""
+        ...
+
     def database_identity(self) -> str:
         """Tell which database this is; another one has another identity."""
         ...

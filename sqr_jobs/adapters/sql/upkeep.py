@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, delete, func, select, tuple_
 
 from sqr_jobs.adapters.sql.engine import Database
 from sqr_jobs.adapters.sql.rows import expire, is_due, job_from_row, move, select_jobs
-from sqr_jobs.adapters.sql.tables import audit, identity, job
+from sqr_jobs.adapters.sql.tables import audit, idempotency, identity, job
 from sqr_jobs.domain.failures import GiveUp, JobErrorCode, RetryPolicy, after_lost_lease
 from sqr_jobs.domain.job import Job, JobEvent
 from sqr_jobs.domain.states import JobState, Transition
@@ -52,6 +52,24 @@ class SqlJobUpkeep:
         """End active jobs that are past their deadline, likewise."""
         overdue = (job.c.active_slot == 1) & (job.c.deadline_at <= self._database.now)
         return self._reap(overdue, limit, lambda c, seen: expire(c, self._database, seen))
+
+    def forget_keys(self, limit: int) -> int:
+        """Delete lapsed reservations, and records that are older than a day."""
+        lapsed = select(idempotency.c.org_id, idempotency.c.key_hash).where(
+            idempotency.c.lapses_at <= self._database.now
+        )
+        with self._database.read() as connection:
+            keys = connection.execute(lapsed.limit(limit)).all()
+        if not keys:
+            return 0
+        with self._database.begin() as connection:
+            deleted = connection.execute(
+                delete(idempotency).where(
+                    tuple_(idempotency.c.org_id, idempotency.c.key_hash).in_([tuple(key) for key in keys]),
+                    idempotency.c.lapses_at <= self._database.now,
+                )
+            )
+        return deleted.rowcount
 
     def database_identity(self) -> str:
         """Read the identity that the migration gave."""

@@ -3,7 +3,8 @@
 import { withoutSecrets } from "./service.js";
 
 const WIDE = matchMedia("(min-width: 74rem)");
-const TURNS = new Set(["COMPLETE", "FAILED"]);
+const STATES = new Set(["PENDING", "IN_PROGRESS", "COMPLETE", "FAILED"]);
+const ENDS = new Set(["COMPLETE", "FAILED"]);
 
 export function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
@@ -11,31 +12,51 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-/** Draw one exchange. On a wide page those that move the report on are open. */
+/** Draw an exchange. Those that move a report on are notable: see `openLatest`. */
 export function drawExchange(exchange) {
   const { method, path, status, reason, tookMs } = exchange;
   const summary = element(
     "summary",
     {},
     element("b", { className: "method", textContent: method }),
-    element("code", { className: "path", textContent: path.split("?")[0] }),
-    element("span", { className: `code code-${Math.floor(status / 100)}`, textContent: `${status} ${reason}` }),
-    element("span", { className: "took", textContent: `${tookMs} ms` }),
+    element("code", { className: "path", textContent: shortPath(path) }),
+    element("span", { className: `code code-${Math.floor(status / 100)}`, textContent: `${status} ${stateOf(exchange)}` }),
   );
   const drawn = element(
     "details",
-    { className: "exchange", open: WIDE.matches && movesOn(exchange) },
+    { className: "exchange" },
     summary,
     element("h4", { textContent: "Request" }),
     message(`${method} ${path}`, exchange.sent, exchange.asked),
-    element("h4", { textContent: "Answer" }),
+    element("h4", { textContent: `Answer, after ${tookMs} ms` }),
     message(`${status} ${reason}`, exchange.headers, exchange.json ?? sizeOf(exchange.bytes)),
   );
+  if (movesOn(exchange)) drawn.dataset.notable = "";
+  summary.addEventListener("click", () => {
+    drawn.dataset.held = ""; // from now on it is the reader's to open and close
+  });
   return drawn;
 }
 
+/** On a wide page, have the latest notable exchange open and those before it closed. */
+export function openLatest(place) {
+  if (!WIDE.matches) return;
+  const latest = [...place.querySelectorAll("[data-notable]")].at(-1);
+  for (const drawn of place.querySelectorAll(".exchange:not([data-held])")) drawn.open = drawn === latest;
+}
+
+/** Write a path without its query, and with the start of each long id. */
+function shortPath(path) {
+  return path.split("?")[0].replace(/([0-9a-f]{8})-[0-9a-f-]{27}/g, "$1…");
+}
+
+/** Say what a poll came to; of other requests, the status line's own words. */
+function stateOf({ method, reason, json }) {
+  return method === "GET" && STATES.has(json?.status) ? json.status : reason;
+}
+
 function movesOn({ method, status, json }) {
-  return method === "POST" || status >= 400 || Boolean(json && (TURNS.has(json.status) || json.url));
+  return method === "POST" || status >= 400 || Boolean(json && (ENDS.has(json.status) || json.url));
 }
 
 function sizeOf(bytes) {

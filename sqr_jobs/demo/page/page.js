@@ -33,7 +33,7 @@ function start() {
   part("org").textContent = service.org;
   drawPeople(part("people"), service.people);
   part("form").addEventListener("submit", ask);
-  part("again").addEventListener("click", () => shown.fetchPaper());
+  part("again").addEventListener("click", () => shown.tryAgain());
   part("download").addEventListener("click", openFreshLink);
   recent = new Recent(service.org, meet);
   addEventListener("hashchange", goWhereAddressSays);
@@ -142,7 +142,7 @@ function drawLink(link, report) {
   name.textContent = report.name;
   status.textContent = STATUS_WORDS[report.status] ?? "…";
   status.className = `chip chip-${report.status ?? "unknown"}`;
-  time.textContent = new Date(report.askedAt).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  time.textContent = new Date(report.askedAt).toLocaleTimeString([], { timeStyle: "short", hourCycle: "h23" });
 }
 
 function markShown() {

@@ -1,6 +1,6 @@
 // Draws one report: how it stands, its three steps with their exchanges, what went wrong, the document.
 
-import { drawExchange, element } from "./exchanges.js";
+import { drawExchange, element, openLatest } from "./exchanges.js";
 import { STATUS_WORDS } from "./words.js";
 
 const STEPS = ["ask", "poll", "download"];
@@ -18,8 +18,10 @@ export function drawPanel(report, prefix) {
   part("poll-line").textContent = `GET …/${id}`;
   part("download-line").textContent = `GET …/${id}/url`;
   for (const step of STEPS) drawStep(step, report);
+  openLatest(part("report"));
   drawnBefore = report;
   setText("headline", headline(report));
+  part("headline").hidden = part("headline").textContent === "";
   drawTrouble(report?.trouble);
   drawPaper(report);
   document.title = report?.status ? `${STATUS_WORDS[report.status]} – sqr-jobs demo` : "sqr-jobs demo";
@@ -64,7 +66,7 @@ export function setText(id, text) {
 function headline(report) {
   if (!report) return "Pick a person and ask.";
   const { trouble, paper, status } = report;
-  if (trouble) return trouble.isPassing ? "Waiting for the service." : "It ends here.";
+  if (trouble) return trouble.isPassing ? "Waiting for the service." : "";
   if (!report.jobId) return "Asking…";
   if (paper) return `Complete. The document ${paper.isHere ? "is here" : "can be downloaded"}.`;
   if (status === "COMPLETE") return "Complete. Getting the document…";
@@ -87,9 +89,10 @@ function drawPaper(report) {
   part("download").hidden = !paper;
   part("facts").hidden = !paper;
   part("paper-note").hidden = isShown && paper.isChecked;
-  setText("paper-note", paperNote(paper));
+  setText("paper-note", paperNote(report));
+  setText("paper-file", paper?.filename ?? "");
   part("frame").hidden = !isShown;
-  showInFrame(isShown ? `${paper.href}#navpanes=0&view=FitH` : "about:blank");
+  showInFrame(isShown ? `${paper.href}#toolbar=0&navpanes=0&view=FitH` : "about:blank");
   if (!paper) return;
   part("frame").title = `Report on ${report.name}`;
   part("download").href = paper.href ?? "#";
@@ -97,10 +100,10 @@ function drawPaper(report) {
   const { sizeBytes, durationMs, templateVersion, sha256 } = report.job;
   const judgement = paper.isChecked ? " ✓ matches" : " ✗ differs";
   const facts = {
-    File: paper.filename,
     Size: `${sizeBytes} bytes`,
-    Made: `in ${(durationMs / 1000).toFixed(2)} s, template ${templateVersion}`,
-    "SHA-256": `${sha256.slice(0, 12)}…${paper.isHere ? judgement : ""}`,
+    "Made in": `${(durationMs / 1000).toFixed(2)} s`,
+    Template: templateVersion,
+    "SHA-256": `${sha256.slice(0, 10)}…${paper.isHere ? judgement : ""}`,
   };
   part("facts").replaceChildren(
     ...Object.entries(facts).map(([term, text]) =>
@@ -117,7 +120,9 @@ function showInFrame(source) {
   frame.contentWindow.location.replace(source);
 }
 
-function paperNote(paper) {
+function paperNote(report) {
+  const paper = report?.paper;
+  if (!paper && report?.trouble && !report.trouble.isPassing) return "There is none.";
   if (!paper) return "It appears here when the report is complete.";
   if (!paper.isHere) return "It lies in a store of another origin, which no page may read. The button opens a fresh link.";
   if (!paper.isChecked) return "These are not the bytes that the service told of. Don't trust them.";

@@ -93,12 +93,10 @@ export class Report {
     }
   }
 
-  /** Get a fresh URL and fetch the document, where it is complete and not here yet. */
+  /** Get a fresh URL and fetch the document, where it is complete and not here yet; after trouble, `tryAgain`. */
   async fetchPaper() {
-    if (this.status !== "COMPLETE" || this.paper || this.#isFetching) return;
+    if (this.status !== "COMPLETE" || this.paper || this.trouble || this.#isFetching) return;
     this.#isFetching = true;
-    this.trouble = null;
-    this.#changed(this);
     const url = await this.freshLink();
     if (url && new URL(url, location).origin !== location.origin) {
       // Another origin's store lets no page read it, but it sends the file to whoever opens the link.
@@ -110,6 +108,11 @@ export class Report {
     }
     this.#isFetching = false;
     this.#changed(this);
+  }
+
+  tryAgain() {
+    this.trouble = null;
+    return this.fetchPaper();
   }
 
   /** Ask for a URL of the document; null, with the trouble told, where none is given. */
