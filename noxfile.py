@@ -36,22 +36,26 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def core(session: nox.Session) -> None:
-    """The core, in an environment without any web framework: units, and every port's contract suite."""
+    """Test the core without any web framework: units, and every port's contract suite."""
     _install(session, "postgres,redis,s3", "tests")
-    session.run("python", "-c", "import importlib.util as u; assert not u.find_spec('flask') and not u.find_spec('fastapi')")
+    session.run(
+        "python",
+        "-c",
+        "import importlib.util as u; assert not u.find_spec('flask') and not u.find_spec('fastapi')",
+    )
     session.run("pytest", "tests/unit", "tests/contracts", "tests/servers", "--cov", *session.posargs)
 
 
 @nox.session
 @nox.parametrize("framework", ["flask", "fastapi"])
 def http(session: nox.Session, framework: str) -> None:
-    """The endpoints' one behaviour suite, through one framework with the other not installed."""
-    _install(session, f"{framework},postgres", "tests")
+    """Test the endpoints through one framework, with the other not installed."""
+    _install(session, f"{framework},postgres,redis,s3", "tests")
     session.run("pytest", "tests/http", *session.posargs, env={"SQR_TEST_FRAMEWORKS": framework})
 
 
 @nox.session
 def acceptance(session: nox.Session) -> None:
-    """Real processes on real servers, the command line, and what happens when something is killed."""
+    """Test real processes on real servers, the command line, and what happens when something is killed."""
     _install(session, "demo", "tests")
     session.run("pytest", "tests/acceptance", "tests/faults", "tests/cli", *session.posargs)

@@ -1,12 +1,13 @@
 """Fixtures for every test."""
 
 import os
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqr_jobs.adapters.sql import Database
 
 pytest_plugins = ["tests.servers.plugin"]

@@ -150,11 +150,13 @@ class _Child:
     def __init__(self, factory: str, work_dir: Path | None) -> None:
         # Unbuffered: a buffer could still hold the document before, which another process has replaced.
         self.output = tempfile.TemporaryFile(dir=work_dir, buffering=0)  # noqa: SIM115 - closed by kill
+        path = [str(Path(entry).absolute()) for entry in sys.path]
         lifeline_read, self._lifeline = os.pipe()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
                 [
                     sys.executable,
+                    "-P",  # what lies in the current folder must not hide what the parent imported
                     "-m",
                     "sqr_jobs.documents.child",
                     str(self.output.fileno()),
@@ -164,6 +166,7 @@ class _Child:
                 stdout=subprocess.PIPE,
                 pass_fds=(self.output.fileno(), lifeline_read),
                 start_new_session=True,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
                 bufsize=0,
             )
         finally:
@@ -172,7 +175,7 @@ class _Child:
         assert self._process.stdout is not None
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
         self._is_killed = False
-        self.send({"factory": factory, "sys_path": [path for path in sys.path if path is not None]})
+        self.send({"factory": factory, "sys_path": path})
 
     def wait_ready(self, left: Callable[[], float]) -> None:
         """Wait until the factory is built. Raises `ConfigurationError` when that can't be."""

@@ -3,6 +3,7 @@
 It guards against accidents, such as an image address that came from a user; it is no jail for hostile code.
 """
 
+import importlib.machinery
 import os
 import sys
 from pathlib import Path
@@ -26,6 +27,7 @@ _REFUSED = frozenset(
 )
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _SYSTEM = ("/usr/share/fonts", "/usr/share/zoneinfo", "/System/Library/Fonts", "/Library/Fonts")
+_CODE = tuple(importlib.machinery.all_suffixes())
 _DEVICES = ("/dev/null", "/dev/urandom")
 
 
@@ -33,15 +35,16 @@ class Guard:
     """An audit hook (PEP 578) that refuses, between `close` and `open`, what a layout has no need of.
 
     Files may be read where Python's own and the application's modules lie, with their assets, and where
-    the system keeps fonts and time zones. Descriptors that are open already stay usable.
+    the system keeps fonts and time zones; code may be imported from anywhere. Descriptors that are open
+    already stay usable.
     """
 
     def __init__(self) -> None:
         self._closed = False
-        roots = {sys.prefix, sys.base_prefix, *(path or os.getcwd() for path in sys.path), *_SYSTEM}  # noqa: PTH109
-        self._roots = tuple(
-            str(Path(root).resolve()) + os.sep for root in roots if Path(root).resolve() != Path("/")
-        )
+        roots = {
+            Path(root).resolve() for root in (sys.prefix, sys.base_prefix, *sys.path, *_SYSTEM, *_packages())
+        }
+        self._roots = tuple(f"{root}{os.sep}" for root in roots - {Path("/")})
         sys.addaudithook(self._judge)
 
     def close(self) -> None:
@@ -68,4 +71,10 @@ class Guard:
 
     def _may_read(self, path: str) -> bool:
         real = os.path.realpath(path)
-        return real in _DEVICES or real.startswith(self._roots)
+        return real in _DEVICES or real.endswith(_CODE) or real.startswith(self._roots)
+
+
+def _packages() -> set[str]:
+    """Find the folders of the packages that are loaded, wherever an editable install has put them."""
+    loaded = (module for name, module in sys.modules.items() if "." not in name)
+    return {folder for module in loaded for folder in getattr(module, "__path__", ())}

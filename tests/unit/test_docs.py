@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import sqr_jobs.errors as errors
+from sqr_jobs import errors
 from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.settings import Settings
 

@@ -15,12 +15,13 @@ export function element(tag, properties = {}, ...children) {
 /** Draw an exchange. Those that move a report on are notable: see `openLatest`. */
 export function drawExchange(exchange) {
   const { method, path, status, reason, tookMs } = exchange;
+  const colour = exchange.json?.status === "FAILED" ? "failed" : Math.floor(status / 100);
   const summary = element(
     "summary",
     {},
     element("b", { className: "method", textContent: method }),
     element("code", { className: "path", textContent: shortPath(path) }),
-    element("span", { className: `code code-${Math.floor(status / 100)}`, textContent: `${status} ${stateOf(exchange)}` }),
+    element("span", { className: `code code-${colour}`, textContent: `${status} ${stateOf(exchange)}` }),
   );
   const drawn = element(
     "details",

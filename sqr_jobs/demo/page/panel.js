@@ -70,7 +70,8 @@ function headline(report) {
   if (!report.jobId) return "Asking…";
   if (paper) return `Complete. The document ${paper.isHere ? "is here" : "can be downloaded"}.`;
   if (status === "COMPLETE") return "Complete. Getting the document…";
-  return status ? `Accepted. ${STATUS_WORDS[status]}.` : "Asking how it stands…";
+  if (status === "PENDING") return "Accepted. Waiting for a worker.";
+  return status ? "In progress. A worker makes the document." : "Asking how it stands…";
 }
 
 function drawStep(step, report) {
