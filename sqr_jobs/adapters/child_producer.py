@@ -122,6 +122,7 @@ class ChildProducer:
             child.wait_ready(lease.rendering_left)
         except ConfigurationError as error:
             child.kill()
+            lease.check()
             _logger.error("no render child could be started: %s", error)  # noqa: TRY400 - it says it all
             raise AttemptFailed(JobErrorCode.TEMPLATE_NOT_FOUND, str(error)) from None
         except BaseException:

@@ -1,6 +1,8 @@
 """Documents in a local folder, served through signed, expiring links."""
 
+import base64
 import contextlib
+import functools
 import hashlib
 import hmac
 import json
@@ -12,10 +14,14 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from sqr_jobs.errors import DocumentsUnavailable, LinkRefused
 from sqr_jobs.ports import ProducedDocument
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
 
 __all__ = ["LocalDocumentStore"]
 
@@ -27,9 +33,9 @@ class LocalDocumentStore:
     """`DocumentStore` and `LocalDocuments` on a folder.
 
     Several processes may share it. Files appear whole or not at all. A link names its key, its file name
-    and its end, and is signed over all three with HMAC-SHA-256; keys that are not of this library's own
-    shape are refused before the file system sees them. `link_key` is asked when a link is made or checked;
-    `now` gives epoch seconds.
+    (sealed) and its end, and is signed over all three with HMAC-SHA-256; keys that are not of this library's
+    own shape are refused before the file system sees them. `link_key` is asked once, when a link is first
+    made or checked; `now` gives epoch seconds.
     """
 
     def __init__(
@@ -41,7 +47,7 @@ class LocalDocumentStore:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
-        self._link_key = link_key
+        self._read_link_key = link_key
         self._files_path = files_path
         self._now = now
 
@@ -78,7 +84,9 @@ class LocalDocumentStore:
     def url(self, key: str, *, filename: str, expires_s: int, origin: str) -> str:
         """Sign a link to this service's own file route."""
         expires = math.floor(self._now()) + expires_s
-        query = {"key": key, "filename": filename, "expires": str(expires)}
+        # Names of people stay out of the addresses, which web servers log.
+        sealed = self._seal.encrypt(filename.encode()).decode()
+        query = {"key": key, "filename": sealed, "expires": str(expires)}
         query["signature"] = self._sign(query)
         return f"{origin}{self._files_path}?{urlencode(query)}"
 
@@ -94,7 +102,7 @@ class LocalDocumentStore:
         path = self._path(query["key"])
         if not path.is_file():
             raise LinkRefused
-        return path, query["filename"]
+        return path, self._seal.decrypt(query["filename"]).decode()
 
     def delete(self, key: str) -> None:
         """Remove the file, and its folder once that is empty."""
@@ -108,7 +116,18 @@ class LocalDocumentStore:
 
     def _sign(self, query: Mapping[str, str]) -> str:
         signed = json.dumps(["GET", *(query[field] for field in _FIELDS[:-1])])
-        return hmac.new(self._link_key(), signed.encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self._link_key, signed.encode(), hashlib.sha256).hexdigest()
+
+    @functools.cached_property
+    def _link_key(self) -> bytes:
+        return self._read_link_key()
+
+    @functools.cached_property
+    def _seal(self) -> "Fernet":
+        from cryptography.fernet import Fernet  # noqa: PLC0415 - only where links are made or opened
+
+        key = hashlib.sha256(b"file name\n" + self._link_key).digest()
+        return Fernet(base64.urlsafe_b64encode(key))
 
     def _path(self, key: str) -> Path:
         if not _KEY.fullmatch(key):

@@ -125,12 +125,27 @@ class _BlockingConsumer(_RedisConsumer):
         while self.message_cache:
             data = self.message_cache.pop(0)
             try:
-                message = Message.decode(data)
-                self.queued_message_ids.add(message.message_id)
-                return MessageProxy(message)
+                message = self._ours(data)
             except Exception:  # noqa: BLE001 - somebody else's bytes must not stop the consumer
                 self.logger.warning("dropped a message that is not one of ours")
+                continue
+            self.queued_message_ids.add(message.message_id)
+            return MessageProxy(message)
         return None
+
+    def _ours(self, data: bytes) -> Message[Any]:
+        """Decode a message that was sent to this queue for now: another would hold a thread, or end it."""
+        message: Message[Any] = Message.decode(data)
+        is_ours = (
+            message.queue_name == self.queue_name
+            and message.actor_name in self.broker.actors
+            and isinstance(message.message_id, str)
+            and isinstance(message.options.get("redis_message_id"), str)
+            and "eta" not in message.options
+        )
+        if not is_ours:
+            raise ValueError(message.queue_name)
+        return message
 
 
 def ringing_broker(url: str) -> BlockingRedisBroker:

@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -115,6 +116,7 @@ class S3DocumentStore:
             from botocore.config import Config  # noqa: PLC0415
         except ModuleNotFoundError:
             raise ConfigurationError("boto3 is missing. Install it: pip install 'sqr-jobs[s3]'.") from None
+        _keep_quiet()
         config = Config(
             signature_version="s3v4",
             connect_timeout=2,
@@ -126,6 +128,13 @@ class S3DocumentStore:
         )
         given = {name: value for name, value in self._arguments.items() if value}
         return boto3.session.Session().client("s3", config=config, **given)  # type: ignore[call-overload,no-any-return]  # keywords chosen at run time
+
+
+def _keep_quiet() -> None:
+    """Keep signed URLs, which botocore logs at DEBUG, out of a log that is at DEBUG as a whole."""
+    botocores = logging.getLogger("botocore")
+    if botocores.level == logging.NOTSET:
+        botocores.setLevel(logging.INFO)
 
 
 class _TimedReader:

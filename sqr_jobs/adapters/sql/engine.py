@@ -59,7 +59,7 @@ def engine_for(url: str, *, timeout_s: float, pool_size: int = 5) -> Engine:
         return _sqlite_engine(parsed, timeout_s)
     timeout_ms = math.ceil(timeout_s * 1000)
     try:
-        return create_engine(
+        engine = create_engine(
             parsed,
             pool_size=pool_size,
             pool_pre_ping=True,
@@ -78,6 +78,10 @@ def engine_for(url: str, *, timeout_s: float, pool_size: int = 5) -> Engine:
         raise ConfigurationError(
             "The PostgreSQL driver is missing. Install it: pip install 'sqr-jobs[postgres]'."
         ) from None
+    from sqr_jobs.adapters.sql.patience import bound_waits  # noqa: PLC0415 - psycopg is an extra
+
+    bound_waits(engine, timeout_s + 1)
+    return engine
 
 
 def _sqlite_engine(url: URL, timeout_s: float) -> Engine:

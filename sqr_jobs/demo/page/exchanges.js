@@ -66,7 +66,7 @@ function sizeOf(bytes) {
 
 /** Write a message as it goes over the wire: first line, headers, an empty line, the body. */
 function message(first, headers, body) {
-  const text = element("pre", { tabIndex: -1 }, element("b", { textContent: first }));
+  const text = element("pre", {}, element("b", { textContent: first }));
   for (const [name, value] of Object.entries(headers)) {
     text.append("\n", element("span", { className: "name", textContent: `${name}:` }), ` ${value}`);
   }

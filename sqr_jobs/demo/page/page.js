@@ -105,7 +105,7 @@ async function openFreshLink(event) {
   if (shown.paper.isHere) return;
   event.preventDefault();
   const href = await shown.freshLink();
-  if (href) element("a", { href, target: "_blank", rel: "noopener noreferrer" }).click();
+  if (href) location.assign(href); // the answer is an attachment: the page stays
   draw();
 }
 
