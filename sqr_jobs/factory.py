@@ -17,7 +17,7 @@ __all__ = ["load_factory", "path_of"]
 def load_factory(path: str) -> "Callable[[], ReportJobs]":
     """Import `package.module:function`. Raises `ConfigurationError` that says what is wrong with the path."""
     module_name, _, attribute = path.partition(":")
-    if not module_name or not attribute:
+    if not module_name or not attribute or module_name.startswith("."):
         raise ConfigurationError(
             f"SQR_JOBS_FACTORY={path} is no import path. Write it as myapp.reports:report_jobs."
         )

@@ -83,7 +83,7 @@ class Processor:
         except AttemptFailed as failure:
             self._end_failed(claim, lease, failure)
         except AttemptAborted:
-            self._jobs.give_back(claim, delay_ms=0)
+            self._end_aborted(claim)
         except (LeaseLost, DatabaseUnavailable) as ending:
             self._log(logging.WARNING, "%s", claim, ending)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not cost the job its bounded tries
@@ -110,6 +110,12 @@ class Processor:
         finally:
             produced.release()
         return Document(key=claim.document_key, size=produced.size, sha256=produced.sha256)
+
+    def _end_aborted(self, claim: Claim) -> None:
+        try:
+            self._jobs.give_back(claim, delay_ms=0)
+        except DatabaseUnavailable as error:
+            self._log(logging.WARNING, "left to its lease, it could not be given back: %s", claim, error)
 
     def _end_failed(self, claim: Claim, lease: Lease, failure: AttemptFailed) -> None:
         self._log(logging.WARNING, "attempt failed: %s%s", claim, failure.code, failure.stack)

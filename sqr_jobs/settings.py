@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from pydantic import (
     Field,
     ModelWrapValidatorHandler,
-    PositiveFloat,
     PositiveInt,
     SecretStr,
     ValidationError,
@@ -22,6 +21,8 @@ __all__ = ["Settings"]
 _ALGORITHMS = frozenset(
     {"EdDSA", *(f"{family}{bits}" for family in ("ES", "HS", "PS", "RS") for bits in (256, 384, 512))}
 )
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
@@ -49,7 +50,7 @@ class Settings(BaseSettings):
     """Where the embedded form keeps its database and documents."""
     database_url: SecretStr | None = None
     """SQLAlchemy URL: `postgresql+psycopg://…` or `sqlite:///…`; by default SQLite in `data_dir`."""
-    database_timeout_s: PositiveFloat = 5.0
+    database_timeout_s: Seconds = 5.0
     """How long a connection, a lock or a statement may take."""
     broker_url: SecretStr | None = None
     """`redis://…`; by default messages stay in the process and so does the worker."""
@@ -99,14 +100,14 @@ class Settings(BaseSettings):
     """Creations of an org in any window."""
     rate_window_s: PositiveInt = 600
     """The moving window of `rate_limit`."""
-    deadline_s: PositiveFloat = 300.0
+    deadline_s: Seconds = 300.0
     """From creation on; then a job that is not COMPLETE is FAILED."""
-    document_lifetime_s: PositiveFloat = 86_400.0
+    document_lifetime_s: Seconds = 86_400.0
     """From completion on; then the URL request answers 410."""
 
     render: Annotated[str, Field(pattern="^(child|inline)$")] = "child"
     """`child` renders in a process that can be killed; `inline` in the worker's thread, for debuggers."""
-    attempt_limit_s: PositiveFloat = 60.0
+    attempt_limit_s: Seconds = 60.0
     """How long one attempt may render before its child is killed."""
     memory_limit_mb: PositiveInt = 512
     """What one attempt may take beyond what the render child has after its imports (Linux)."""
@@ -119,19 +120,19 @@ class Settings(BaseSettings):
     """Without a broker, run a worker inside the web process; without one, jobs wait, as tests want it."""
     worker_threads: PositiveInt = 2
     """Jobs that one worker process, or the embedded worker, renders at a time."""
-    shutdown_grace_s: PositiveFloat = 30.0
+    shutdown_grace_s: Seconds = 30.0
     """From SIGTERM on; attempts that are still running shortly before its end go back to the queue."""
     max_failures: PositiveInt = 5
     """Failed attempts after which a job is FAILED."""
     max_crashes: PositiveInt = 3
     """Attempts whose child or worker died, after which a job is FAILED."""
-    retry_backoff_s: PositiveFloat = 2.0
+    retry_backoff_s: Seconds = 2.0
     """The wait before the first retry; it doubles with each failure."""
-    lease_s: PositiveFloat = 30.0
+    lease_s: Seconds = 30.0
     """How long a dead worker keeps its job."""
-    relay_interval_s: PositiveFloat = 1.0
+    relay_interval_s: Seconds = 1.0
     """How often a worker looks for due jobs that no message stands for."""
-    reaper_interval_s: PositiveFloat = 5.0
+    reaper_interval_s: Seconds = 5.0
     """How often a worker looks for dead workers' jobs and passed deadlines."""
 
     @model_validator(mode="wrap")
@@ -207,11 +208,10 @@ class Settings(BaseSettings):
         faults = []
         if bool(self.s3_access_key_id) != bool(self.s3_secret_access_key):
             faults.append("Set both SQR_JOBS_S3_ACCESS_KEY_ID and SQR_JOBS_S3_SECRET_ACCESS_KEY, or neither.")
-        scheme = self.broker_url.get_secret_value().split(":")[0] if self.broker_url else None
-        if scheme not in (None, "redis", "rediss"):
+        if self.broker_url and not self.broker_url.get_secret_value().startswith(("redis://", "rediss://")):
             faults.append(
-                f"SQR_JOBS_BROKER_URL starts with {scheme}://. Set a redis:// or rediss:// address, "
-                "or leave it out to run the worker inside the web process."
+                "SQR_JOBS_BROKER_URL does not start with redis:// or rediss://. Set such an address, or "
+                "leave it out to run the worker inside the web process."
             )
         if self.broker_url and not self.database_url:
             faults.append(

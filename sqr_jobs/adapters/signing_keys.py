@@ -26,6 +26,16 @@ _EMPTY_AGAIN_S = 2.0
 _STALE_S = 24 * 3_600.0
 _MAX_BYTES = 1_048_576
 _TIMEOUT_S = 2.0
+_FETCH_FAULTS = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    RecursionError,
+    http.client.HTTPException,
+    jwt.PyJWTError,
+)
 
 
 class SigningKeys(Protocol):
@@ -119,7 +129,8 @@ class JwksKeys:
                 return False
             self._tried_at = self._now()
             self._keys, self._made = self._read(), {}
-        except (OSError, ValueError, TypeError, RecursionError, http.client.HTTPException) as error:
+        except _FETCH_FAULTS as error:
+            self._tried_at = self._now()  # from the end of a fetch that took its time
             _logger.warning("the issuer's keys could not be fetched (%s)", type(error).__name__)
             return False
         else:
@@ -130,10 +141,10 @@ class JwksKeys:
 
     def _read(self) -> list[dict[str, Any]]:
         document = self._fetch()
-        keys = document.get("keys") if isinstance(document, dict) else None
-        if not isinstance(keys, list) or not keys:
+        if not isinstance(document, dict):
             raise TypeError("not a key set")
-        return [key for key in keys if isinstance(key, dict)]
+        jwt.PyJWKSet.from_dict(document)  # raises where no key of it can be used
+        return [key for key in document["keys"] if isinstance(key, dict)]
 
 
 def fetch_json(url: str) -> Callable[[], object]:

@@ -68,7 +68,7 @@ def _send(fd: int, message: dict[str, Any]) -> None:
 
 
 def _catalog(factory: str) -> Catalog:
-    templates = load_factory(factory)().templates
+    templates = getattr(load_factory(factory)(), "templates", None)
     if not isinstance(templates, Catalog):
         raise ConfigurationError(f"{factory} does not return what build_report_jobs(…) returned.")
     return templates

@@ -10,7 +10,7 @@ from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate
 
 from sqr_jobs.documents.page import Page
 from sqr_jobs.documents.template import Template
-from sqr_jobs.documents.text import REGULAR, register_fonts
+from sqr_jobs.documents.text import REGULAR, Paragraph, register_fonts
 
 __all__ = ["lay_out"]
 
@@ -26,7 +26,7 @@ def lay_out(template: Template[Any], data: BaseModel) -> bytes:
     rl_config.useA85 = 0  # ASCII85 would grow each stream by a quarter, for finishing to take back
     buffer = io.BytesIO()
     document = _Document(buffer, template, data)
-    document.build(_Pulled(template.flowables(data)))
+    document.build(_Pulled(template.flowables(data)) or [Paragraph("")])  # a PDF has at least one page
     return buffer.getvalue()
 
 
@@ -78,7 +78,10 @@ class _Pulled(list[Flowable]):
 
     def _fill(self) -> None:
         while super().__len__() < _AHEAD:
-            flowable = next(self._source, None)
-            if flowable is None:
+            try:
+                flowable = next(self._source)
+            except StopIteration:
                 return
+            if not isinstance(flowable, Flowable):
+                raise TypeError(f"flowables() yielded {type(flowable).__name__}, which is no flowable")
             self.append(flowable)

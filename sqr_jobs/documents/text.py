@@ -1,6 +1,7 @@
 """The only way text reaches ReportLab: user text is escaped, never parsed."""
 
 import functools
+import re
 import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,8 +30,16 @@ def Paragraph(text: str | Markup, style: "str | ParagraphStyle" = "body") -> "Fl
     """
     from reportlab.platypus import Paragraph as ReportLabParagraph  # noqa: PLC0415 - not in the web process
 
-    markup = clean(escape(text)).replace("\n", "<br/>")
-    return ReportLabParagraph(markup, _style(style) if isinstance(style, str) else style)
+    shown = _style(style) if isinstance(style, str) else style
+    if isinstance(text, Markup):
+        return ReportLabParagraph(_clean_markup(text).replace("\n", "<br/>"), shown)
+    cleaned = clean(text)
+    if "\n" in cleaned or not cleaned.strip():
+        return ReportLabParagraph(str(escape(cleaned)).replace("\n", "<br/>"), shown)
+    # One fragment, never parsed: ReportLab would make one of each escaped character, and is slow with many.
+    paragraph = ReportLabParagraph("text", shown)
+    paragraph.frags[0].text = cleaned
+    return paragraph
 
 
 def style(name: str) -> "ParagraphStyle":
@@ -50,6 +59,13 @@ def clean(text: str) -> str:
     if text.isprintable() and text.isascii():
         return text
     return "".join(_printable(character) for character in unicodedata.normalize("NFC", text))
+
+
+def _clean_markup(markup: str) -> str:
+    """Clean the text between tags: an accent must not be joined to the bracket that ends a tag."""
+    return "".join(
+        part if part.startswith("<") else clean(part) for part in re.split(r"(<[^<>]*>)", str(markup))
+    )
 
 
 def line(text: str) -> str:

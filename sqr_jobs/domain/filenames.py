@@ -13,7 +13,7 @@ _MAX_BYTES = 150
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 _SUFFIX_LETTERS = 4
 _KEPT_MARKS = "-_."
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+_RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[\d¹²³])\.", re.IGNORECASE)
 
 
 def default_filename(user: User, job_id: str) -> str:
@@ -34,11 +34,11 @@ def safe_filename(name: str) -> str:
     Windows, neither starts nor ends in a dot, and takes at most 150 bytes of UTF-8.
     """
     stem = _clean(name.removesuffix(".pdf")).strip(_KEPT_MARKS)
+    if _RESERVED.match(f"{stem}."):
+        stem = f"document-{stem}"
     while len(stem.encode()) > _MAX_BYTES - len(".pdf"):
         stem = stem[:-1]
     stem = stem.rstrip(_KEPT_MARKS) or "document"
-    if _RESERVED.match(stem):
-        stem = f"document-{stem}"
     return f"{stem}.pdf"
 
 

@@ -50,7 +50,7 @@ class StoreUnderTest:
     documents: DocumentStore
     fetch: Callable[[str, str], Answer]
     """Answer a URL asked for with a method."""
-    keys: Callable[[], list[str]]
+    stored_keys: Callable[[], list[str]]
     """List what is stored."""
 
 
@@ -113,10 +113,10 @@ def local_store(folder: Path) -> StoreUnderTest:
             status=reply.status, headers={k.lower(): v for k, v in reply.headers.items()}, body=body
         )
 
-    def keys() -> list[str]:
+    def stored_keys() -> list[str]:
         return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
-    return StoreUnderTest(name="local", documents=store, fetch=fetch, keys=keys)
+    return StoreUnderTest(name="local", documents=store, fetch=fetch, stored_keys=stored_keys)
 
 
 def s3_store(bucket: S3Bucket) -> StoreUnderTest:
@@ -134,8 +134,8 @@ def s3_store(bucket: S3Bucket) -> StoreUnderTest:
         response = httpx.request(method, url, trust_env=False, timeout=10)
         return Answer(status=response.status_code, headers=dict(response.headers), body=response.content)
 
-    def keys() -> list[str]:
+    def stored_keys() -> list[str]:
         listed = store._client.list_objects_v2(Bucket=bucket.bucket)
         return [found["Key"].removeprefix("reports/") for found in listed.get("Contents", [])]
 
-    return StoreUnderTest(name="S3", documents=store, fetch=fetch, keys=keys)
+    return StoreUnderTest(name="S3", documents=store, fetch=fetch, stored_keys=stored_keys)

@@ -51,10 +51,18 @@ def producer() -> Iterator[ChildProducer]:
     assert _children() == []
 
 
-@pytest.fixture
-def wild(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChildProducer]:
+@pytest.fixture(scope="module")
+def signals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give the folder in which templates tell what they did."""
+    folder = tmp_path_factory.mktemp("signals")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SQR_TEST_SIGNALS", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def wild(signals: Path) -> Iterator[ChildProducer]:
     """Give a producer over the wild host."""
-    monkeypatch.setenv("SQR_TEST_SIGNALS", str(tmp_path))
     made = child_producer(factory=f"{WILD}:report_jobs")
     yield made
     made.close()
@@ -94,25 +102,24 @@ def test_a_hang_that_holds_the_interpreter_is_killed_within_two_seconds_of_its_l
 
 @pytest.mark.parametrize(("end", "error"), [("abort", AttemptAborted), ("lose", LeaseLost)])
 def test_an_attempt_that_is_stopped_in_the_middle_ends_within_two_seconds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, error: type
+    wild: ChildProducer, signals: Path, end: str, error: type
 ) -> None:
     """I14: at a shutdown, or when another attempt owns the job, nobody waits for a hang."""
-    monkeypatch.setenv("SQR_TEST_SIGNALS", str(tmp_path))
-    fresh, held = child_producer(), lease()
+    held, ended_at = lease(), []
+    begun = signals / "begun"
+    begun.unlink(missing_ok=True)
 
     def stop_it() -> None:
-        wait_until((tmp_path / "U-HANG").exists, seconds=30, what="the attempt's begin")
+        wait_until(begun.exists, seconds=30, what="the attempt's begin")
         ended_at.append(time.monotonic())
         getattr(held, end)()
 
-    ended_at: list[float] = []
     thread = threading.Thread(target=stop_it)
     thread.start()
     with pytest.raises(error):
-        fresh.produce(order("U-HANG"), held)
+        wild.produce(order("U-BEGUN"), held)
     assert time.monotonic() - ended_at[0] < 2.0
     thread.join()
-    fresh.close()
 
 
 def test_no_child_is_left_after_the_end() -> None:
@@ -175,17 +182,17 @@ def test_a_child_dies_within_two_seconds_of_its_parents_death(tmp_path: Path) ->
         wait_until(lambda: _is_gone(child), seconds=2, what="the child's end")
 
 
-def test_what_a_template_started_dies_with_it(wild: ChildProducer, tmp_path: Path) -> None:
+def test_what_a_template_started_dies_with_it(wild: ChildProducer, signals: Path) -> None:
     """I14: the whole process group is killed, else a converter hangs on for hours."""
     with pytest.raises(AttemptFailed) as caught:
         wild.produce(order("U-FAMILY"), lease(limit_s=2.0))
     assert caught.value.code is JobErrorCode.RENDER_TIMEOUT
-    grandchild = int((tmp_path / "grandchild").read_text())
+    grandchild = int((signals / "grandchild").read_text())
     wait_until(lambda: _is_gone(grandchild), seconds=2, what="the grandchild's end")
 
 
 def test_a_layout_may_neither_connect_nor_write_nor_start_anything(
-    wild: ChildProducer, tmp_path: Path
+    wild: ChildProducer, signals: Path
 ) -> None:
     """An image's address that came from a user must not become a request from inside the network."""
     for user_id in ("U-NET", "U-NAME", "U-SHELL", "U-WRITE"):
@@ -193,7 +200,7 @@ def test_a_layout_may_neither_connect_nor_write_nor_start_anything(
             document(wild, user_id)
         assert caught.value.code is JobErrorCode.RENDER_FAILED, user_id
         assert "PermissionError" in caught.value.cause, user_id
-    assert list(tmp_path.iterdir()) == []
+    assert not (signals / "written").exists()
     assert document(wild).startswith(b"%PDF")
 
 
@@ -239,14 +246,21 @@ def test_no_file_with_a_name_is_left_in_the_work_folder(tmp_path: Path) -> None:
     ],
 )
 def test_a_factory_that_cannot_be_built_is_told_in_words(factory: str, words: str) -> None:
-    """The operator reads it at the start; an attempt gives its job back to a worker that can."""
+    """The operator reads it at the start."""
     producer = child_producer(factory=factory)
     with pytest.raises(ConfigurationError) as caught:
         producer.warm()
     assert words in str(caught.value)
-    with pytest.raises(AttemptFailed) as failed:
+    producer.close()
+
+
+def test_an_attempt_without_a_factory_gives_its_job_back() -> None:
+    """Another worker may be able to build it."""
+    producer = child_producer(factory="no.such.module:report_jobs")
+    with pytest.raises(AttemptFailed) as caught:
         producer.produce(order(), lease())
-    assert failed.value.code is JobErrorCode.TEMPLATE_NOT_FOUND
+    assert caught.value.code is JobErrorCode.TEMPLATE_NOT_FOUND
+    assert "there is no module no" in caught.value.cause
     producer.close()
 
 

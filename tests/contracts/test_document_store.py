@@ -26,20 +26,39 @@ from tests.contracts.document_stores import (
     produced,
     s3_store,
 )
+from tests.servers.s3 import S3Bucket, S3Server
 
 FILENAME = "SQR_\u00c9_\u0416\u0443\u043a\u043e\u0432_ABCD.pdf"
 BYTES = b"%PDF-1.7 a document"
 
 
-@pytest.fixture(params=["local", "S3"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StoreUnderTest]:
-    """Give each document store, empty."""
-    if request.param == "local":
-        yield local_store(tmp_path / "documents")
-        return
-    made = s3_store(request.getfixturevalue("s3_bucket"))
+@pytest.fixture(scope="module")
+def _bucket(s3_server: S3Server) -> Iterator[StoreUnderTest]:
+    """Give the store over one bucket for the whole module; making a client takes as long as ten tests."""
+    s3_server.start()
+    bucket = S3Bucket(
+        endpoint_url=s3_server.endpoint_url,
+        access_key=s3_server.access_key,
+        secret_key=s3_server.secret_key,
+        region=s3_server.region,
+        bucket=s3_server.create_bucket(),
+    )
+    made = s3_store(bucket)
     yield made
     made.documents._client.close()
+    s3_server.start()
+    s3_server.delete_bucket(bucket.bucket)
+
+
+@pytest.fixture(params=["local", "S3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> StoreUnderTest:
+    """Give each document store, empty."""
+    if request.param == "local":
+        return local_store(tmp_path / "documents")
+    made: StoreUnderTest = request.getfixturevalue("_bucket")
+    for key in made.stored_keys():
+        made.documents.delete(key)
+    return made
 
 
 @pytest.fixture
@@ -55,11 +74,11 @@ def test_a_stored_document_is_held_until_it_is_deleted(store: StoreUnderTest) ->
     store.documents.put(KEY, produced(), until=lambda: 10.0)
     assert store.documents.holds(KEY, size=len(BYTES))
     assert not store.documents.holds(KEY, size=len(BYTES) + 1)
-    assert store.keys() == [KEY]
+    assert store.stored_keys() == [KEY]
     store.documents.delete(KEY)
     store.documents.delete(KEY)
     assert not store.documents.holds(KEY, size=len(BYTES))
-    assert store.keys() == []
+    assert store.stored_keys() == []
 
 
 def test_each_key_has_its_own_document(store: StoreUnderTest) -> None:
@@ -68,7 +87,7 @@ def test_each_key_has_its_own_document(store: StoreUnderTest) -> None:
     store.documents.put(KEY, produced(), until=lambda: 10.0)
     store.documents.put(other, produced(b"%PDF-1.7 another"), until=lambda: 10.0)
     store.documents.delete(other)
-    assert store.keys() == [KEY]
+    assert store.stored_keys() == [KEY]
 
 
 def test_a_document_of_some_megabytes_arrives_whole(store: StoreUnderTest) -> None:
@@ -86,7 +105,7 @@ def test_an_upload_ends_when_the_attempts_time_is_over(store: StoreUnderTest) ->
     large = produced(b"x" * 5_000_000)
     with pytest.raises(DocumentsUnavailable):
         store.documents.put(KEY, large, until=lambda: 0.0 if large.file.tell() else 1.0)
-    assert store.keys() == []
+    assert store.stored_keys() == []
 
 
 def test_a_url_serves_the_bytes_as_a_pdf_to_be_saved_under_its_name(store: StoreUnderTest, url: str) -> None:

@@ -14,6 +14,7 @@ from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.states import JobState
 from sqr_jobs.errors import ConfigurationError, DatabaseUnavailable
 from tests.contracts.job_store import JobStore, document_of
+from tests.contracts.sockets import silent_server
 from tests.servers.ports import free_port, wait_until
 
 SECRET = "hunter2hunter2"
@@ -55,6 +56,31 @@ def test_a_database_out_of_reach_is_unavailable_in_words_that_tell_nothing_of_it
         assert private not in said
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
+
+
+def test_a_database_that_never_answers_is_unavailable_after_its_timeout() -> None:
+    """I16: a firewall that swallows packets must not hold a request for minutes."""
+    with silent_server() as port:
+        url = f"postgresql+psycopg://someone:{SECRET}@127.0.0.1:{port}/payroll"
+        silent = Database(engine_for(url, timeout_s=1), timeout_s=1)
+        started = time.monotonic()
+        with pytest.raises(DatabaseUnavailable):
+            JobStore(silent).create()
+        assert time.monotonic() - started < 6
+        silent.close()
+
+
+def test_each_database_has_an_identity_of_its_own(database: Database, tmp_path: Path) -> None:
+    """A worker that looks at another database than the web process would never find a job."""
+    url = database.engine.url.render_as_string(hide_password=False)
+    same = Database(engine_for(url, timeout_s=5), timeout_s=5)
+    other = Database(engine_for(f"sqlite:///{tmp_path}/other.db", timeout_s=5), timeout_s=5)
+    migrations.upgrade(other.engine)
+    identity = JobStore(database).upkeep.database_identity()
+    assert identity == JobStore(same).upkeep.database_identity()
+    assert identity != JobStore(other).upkeep.database_identity()
+    same.close()
+    other.close()
 
 
 @pytest.mark.parametrize("name", EVERY_CALL)
@@ -113,9 +139,12 @@ def test_a_connection_cut_in_mid_transaction_leaves_nothing_and_the_next_one_wor
     def cut(backend: int) -> None:
         with database.engine.begin() as other:
             other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": backend})
-        gone = text("SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = :pid")
-        with database.read() as other:
-            wait_until(lambda: other.execute(gone, {"pid": backend}).scalar_one(), seconds=10, what="its end")
+        wait_until(lambda: is_gone(backend), seconds=10, what="its end")
+
+    def is_gone(backend: int) -> bool:
+        with database.read() as other:  # anew each time: within a transaction the view stands still
+            alive = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid")
+            return other.execute(alive, {"pid": backend}).scalar_one() == 0
 
     claim = store.claimed()
 

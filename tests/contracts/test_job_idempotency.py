@@ -105,6 +105,28 @@ def test_a_reservation_whose_holder_died_lapses_and_its_late_job_is_not_stored(s
     assert store.count() == 1
 
 
+def test_keys_are_forgotten_once_their_time_is_over_and_not_before(store: JobStore) -> None:
+    """A table of every request there ever was would slow each new one down."""
+    store.create("U1", reservation=_reserved(store))
+    _reserved(store, org_id="other")
+    assert store.upkeep.forget_keys(100) == 0
+    store.move_clock(60)
+    assert store.upkeep.forget_keys(100) == 1
+    assert isinstance(store.intake.reserve("acme", KEY), Job)
+    store.move_clock(24 * 3600)
+    assert store.upkeep.forget_keys(100) == 1
+    assert store.upkeep.forget_keys(100) == 0
+    assert store.count() == 1
+
+
+def test_no_more_keys_are_forgotten_than_were_asked_for(store: JobStore) -> None:
+    """A short transaction each, so that no request waits behind a long one."""
+    for number in range(5):
+        _reserved(store, org_id=f"org-{number}")
+    store.move_clock(60)
+    assert [store.upkeep.forget_keys(2) for _ in range(4)] == [2, 2, 1, 0]
+
+
 def test_of_16_twins_at_once_one_may_create(store: JobStore) -> None:
     """I2 for keys: the others wait and get the same job."""
     barrier = threading.Barrier(16)

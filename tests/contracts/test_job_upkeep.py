@@ -1,10 +1,13 @@
 """What every job store promises to relay and reaper: no job is forgotten, and none is taken twice."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from sqr_jobs.adapters.sql import SqlJobUpkeep
+from sqr_jobs.adapters.sql.tables import job
 from sqr_jobs.domain.failures import JobErrorCode, RetryPolicy
 from sqr_jobs.domain.states import JobState
 from tests.contracts.job_store import JobStore, document_of
@@ -141,6 +144,31 @@ def test_a_job_claimed_anew_under_the_reapers_eyes_keeps_its_new_worker(store: J
     assert reaper.reap_leases(100) == 0
     assert store.read(claim.job.job_id).attempt == 2
     assert store.story(claim.job.job_id) == ["create", "claim", "give back", "claim"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"state": JobState.RETRY_WAIT}, {"attempt": 2}, {"lease_token": "0" * 32}],
+    ids=lambda change: next(iter(change)),
+)
+@pytest.mark.parametrize("reap", ["reap_leases", "reap_deadlines"])
+def test_a_job_that_changed_in_one_column_under_the_reapers_eyes_is_left_alone(
+    store: JobStore, reap: str, change: dict[str, Any]
+) -> None:
+    """I4: state, attempt and token are compared each for itself, so none leans on the others."""
+    claim = store.claimed(lifetime_s=300)
+    if reap == "reap_leases":
+        store.move_clock_to_expiry(claim)
+    else:
+        store.move_clock_to_deadline(claim.job.job_id)
+
+    def changed_by_hand() -> None:
+        with store.database.engine.begin() as connection:
+            connection.execute(update(job).values(**change))
+
+    reaper = _reaper_interrupted_by(store, changed_by_hand)
+    assert getattr(reaper, reap)(100) == 0
+    assert store.story(claim.job.job_id) == ["create", "claim"]
 
 
 @pytest.mark.parametrize("state", [JobState.QUEUED, JobState.RUNNING, JobState.RETRY_WAIT], ids=str)

@@ -36,6 +36,8 @@ class WildReport(Template[Wild], name="report", version="v1"):
         if request.user_id == "U-FAMILY":
             grandchild = subprocess.Popen(["sleep", "300"])
             Path(os.environ["SQR_TEST_SIGNALS"], "grandchild").write_text(str(grandchild.pid))
+        if request.user_id == "U-BEGUN":
+            Path(os.environ["SQR_TEST_SIGNALS"], "begun").touch()
         if request.user_id == "U-HOARD":
             raise MemoryError
         return Wild(what=request.user_id)
@@ -44,7 +46,7 @@ class WildReport(Template[Wild], name="report", version="v1"):
         """Reach for what a layout may not have."""
         yield Paragraph("before")
         match data.what:
-            case "U-FAMILY":
+            case "U-FAMILY" | "U-BEGUN":
                 _compute_for_ever()
             case "U-NET":
                 socket.create_connection(("127.0.0.1", 9))

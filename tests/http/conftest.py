@@ -5,10 +5,11 @@ A variable and no option of pytest's, because an option of this file would be un
 
 import functools
 import importlib
+import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,14 @@ from sqr_jobs import migrations
 from sqr_jobs.adapters.embedded_worker import NoWorker
 from sqr_jobs.adapters.sql import engine_for
 from tests.host import reports as host
+from tests.http.answered import Answered, meet
 from tests.http.clients import PREFIX, Client
+from tests.http.situations import SITUATIONS
 
 FRAMEWORKS = tuple(os.environ.get("SQR_TEST_FRAMEWORKS", "flask,fastapi").split(","))
 
 Serve = Callable[..., Client]
+Answer = Callable[[str, str], Answered]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=f"SQR_TEST_FRAMEWORKS leaves out {sorted(missing)}"))
 
 
-@pytest.fixture(params=FRAMEWORKS)
+@pytest.fixture(scope="session", params=FRAMEWORKS)
 def framework(request: pytest.FixtureRequest) -> str:
     """Name the framework under test."""
     return str(request.param)
@@ -62,26 +66,41 @@ def _everyone_is_as_before() -> Iterator[None]:
     host.people.asked.clear()
 
 
+def _configure(variables: pytest.MonkeyPatch, folder: Path, tables: Path, settings: dict[str, Any]) -> None:
+    given = {
+        "data_dir": folder,
+        "jwt_key": host.KEY,
+        "jwt_algorithms": "HS256",
+        "render": "inline",
+        "shutdown_grace_s": 4,
+    } | settings
+    for name, value in given.items():
+        if value is not None:
+            variables.setenv(f"SQR_JOBS_{name.upper()}", str(value))
+    folder = Path(given["data_dir"])
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "jobs.db").exists():
+        shutil.copy(tables, folder / "jobs.db")
+
+
+def _mounted(
+    framework: str, made: Any, *, prefix: str = PREFIX, **where: Any
+) -> AbstractContextManager[Client]:
+    application = importlib.import_module(f"tests.http.{framework}_host")  # only the chosen ones
+    client: AbstractContextManager[Client] = application.client(made, prefix=prefix, **where)
+    return client
+
+
+def _without_worker(factory: Any) -> Any:
+    made = factory()
+    made.parts.worker = NoWorker()
+    return made
+
+
 @pytest.fixture
 def configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, migrated_sqlite: Path) -> Callable[..., None]:
     """Set `SQR_JOBS_*` as a host does, and prepare the database; None leaves a setting out."""
-
-    def set_variables(**settings: Any) -> None:
-        given = {
-            "data_dir": tmp_path,
-            "jwt_key": host.KEY,
-            "jwt_algorithms": "HS256",
-            "render": "inline",
-            "shutdown_grace_s": 4,
-        } | settings
-        for name, value in given.items():
-            if value is not None:
-                monkeypatch.setenv(f"SQR_JOBS_{name.upper()}", str(value))
-        Path(given["data_dir"]).mkdir(parents=True, exist_ok=True)
-        if not (Path(given["data_dir"]) / "jobs.db").exists():
-            shutil.copy(migrated_sqlite, Path(given["data_dir"]) / "jobs.db")
-
-    return set_variables
+    return lambda **settings: _configure(monkeypatch, tmp_path, migrated_sqlite, settings)
 
 
 @pytest.fixture
@@ -103,17 +122,55 @@ def serve_on(configure: Callable[..., None]) -> Iterator[Serve]:
             **settings: Any,
         ) -> Client:
             configure(**settings)
-            made: Any = factory
-            if not worker:
-                made = factory()
-                made.parts.worker = NoWorker()
-            where = {"root": root, "prefix": settings.get("prefix", PREFIX), **(mount or {})}
-            application = importlib.import_module(f"tests.http.{framework}_host")  # only the chosen ones
-            client: Client = stack.enter_context(application.client(made, caller=caller, **where))
+            made = factory if worker else _without_worker(factory)
+            where = {"caller": caller, "root": root, "prefix": settings.get("prefix", PREFIX)}
+            client = stack.enter_context(_mounted(framework, made, **where, **(mount or {})))
             stack.callback(client.system.database.close)
             return client
 
         yield start
+
+
+@pytest.fixture(scope="module")
+def shared_client(
+    framework: str, tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path
+) -> Iterator[Client]:
+    """Give one client to all tests of a file that only differ in what they send; `org` keeps them apart."""
+    with pytest.MonkeyPatch.context() as variables:
+        _configure(variables, tmp_path_factory.mktemp(framework), migrated_sqlite, {})
+        made = _without_worker(host.report_jobs)
+    with _mounted(framework, made) as client:
+        yield client
+        client.system.database.close()
+
+
+_orgs = itertools.count(1)
+
+
+@pytest.fixture
+def org() -> str:
+    """Name an org that no other test knows."""
+    return f"org-{next(_orgs)}"
+
+
+@pytest.fixture
+def answer(serve_on: Serve, tmp_path: Path, request: pytest.FixtureRequest) -> Answer:
+    """Give what comes of a situation in a framework; each is met once per session."""
+
+    def find(framework: str, name: str) -> Answered:
+        known = request.config.stash.setdefault(_ANSWERS, {})
+        if (framework, name) not in known:
+            situation = SITUATIONS[name]
+            folder = tmp_path / framework
+            known[framework, name] = meet(
+                serve_on(framework, data_dir=folder, **situation.settings), situation
+            )
+        return known[framework, name]
+
+    return find
+
+
+_ANSWERS = pytest.StashKey[dict[tuple[str, str], Answered]]()
 
 
 @pytest.fixture

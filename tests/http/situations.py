@@ -10,7 +10,7 @@ from tests.host.people import People
 from tests.host.tokens import bearer
 from tests.http.clients import JSON, Client, Reply
 
-__all__ = ["SITUATIONS", "Broken", "Situation", "document_of", "unknown_id"]
+__all__ = ["MALFORMED", "SITUATIONS", "Broken", "Situation", "document_of", "unknown_id"]
 
 unknown_id = "0b4ad4b5-6b0c-4b3e-9a0e-7a3f2f6f9d11"
 
@@ -145,3 +145,35 @@ SITUATIONS: dict[str, Situation] = {
     **_DATABASE_DOWN,
 }
 """By name; each has a fresh client with these settings."""
+
+MALFORMED = [
+    "1",
+    "not-an-id",
+    "None",
+    "null",
+    "%00",
+    "%00" + unknown_id,
+    unknown_id + "%00",
+    "%0A",
+    unknown_id + "%0A",
+    unknown_id.upper(),
+    "%7B" + unknown_id + "%7D",
+    "urn:uuid:" + unknown_id,
+    unknown_id.replace("-", ""),
+    unknown_id[:-1],
+    unknown_id + "0",
+    "%20" + unknown_id,
+    unknown_id + "%20",
+    "x" * 1000,
+    "%F0%9F%98%80",
+    "%EF%BC%90" + unknown_id[1:],
+    "%FF%FE",
+    "%27%20OR%201=1--",
+    "%25s%7B0%7D",
+    "..%5C..%5Cetc",
+    "%3Fid=1",
+    "%23",
+    "%5B%5D",
+    "a:b@c",
+]
+"""What can stand in the place of an id and is none, as it is written in a path."""

@@ -10,8 +10,8 @@ import pytest
 from sqr_jobs import migrations
 from tests.host.tokens import bearer
 from tests.http.clients import Client
-from tests.http.conftest import Serve
-from tests.http.situations import SITUATIONS, Broken, Situation, unknown_id
+from tests.http.conftest import Answer, Serve
+from tests.http.situations import SITUATIONS, Broken, unknown_id
 
 _PROBLEMS = {name: situation for name, situation in SITUATIONS.items() if situation.status >= 400}
 _DOWN = [name for name, situation in SITUATIONS.items() if situation.status == 503]
@@ -24,43 +24,38 @@ _ALLOWED = {
 
 
 @pytest.mark.parametrize("name", SITUATIONS)
-def test_every_situation_has_the_status_and_code_of_the_contract(serve: Serve, name: str) -> None:
+def test_every_situation_has_the_status_and_code_of_the_contract(
+    answer: Answer, framework: str, name: str
+) -> None:
     """Clients are written against statuses and codes; the client fixture checks the rest of the shape."""
-    situation = SITUATIONS[name]
-    reply = situation.meet(serve(**situation.settings))
-    assert (reply.status, reply.code) == (situation.status, situation.code)
+    reply = answer(framework, name).reply
+    assert (reply.status, reply.code) == (SITUATIONS[name].status, SITUATIONS[name].code)
 
 
 @pytest.mark.parametrize("name", _PROBLEMS)
-def test_every_error_is_a_problem_with_six_members(serve: Serve, name: str) -> None:
+def test_every_error_is_a_problem_with_six_members(answer: Answer, framework: str, name: str) -> None:
     """A client reads all errors with one piece of code (RFC 9457)."""
-    situation: Situation = _PROBLEMS[name]
-    client = serve(**situation.settings)
-    reply = situation.meet(client)
-    problem = reply.json()
-    assert reply.headers["content-type"] == "application/problem+json"
+    answered = answer(framework, name)
+    problem = answered.reply.json()
+    assert answered.reply.headers["content-type"] == "application/problem+json"
     assert set(problem) - _ALLOWED.get(name, set()) == _ALWAYS
-    assert problem["status"] == reply.status
-    assert problem["instance"] == client.last_path
+    assert problem["status"] == answered.reply.status
+    assert problem["instance"] == answered.path
     assert problem["type"]
     assert re.fullmatch(r"[A-Z].*[a-z]", problem["title"])
     assert re.fullmatch(r"\w.*\.", problem["detail"])
 
 
 @pytest.mark.parametrize("name", SITUATIONS)
-def test_no_answer_may_be_stored(serve: Serve, name: str) -> None:
+def test_no_answer_may_be_stored(answer: Answer, framework: str, name: str) -> None:
     """Reports are personal data: no cache between us and the client keeps any answer."""
-    situation = SITUATIONS[name]
-    reply = situation.meet(serve(**situation.settings))
-    assert reply.headers["cache-control"] == "no-store"
+    assert answer(framework, name).reply.headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize("name", SITUATIONS)
-def test_no_field_is_null(serve: Serve, name: str) -> None:
+def test_no_field_is_null(answer: Answer, framework: str, name: str) -> None:
     """Fields that have no value are left out, so that a client need not know two kinds of nothing."""
-    situation = SITUATIONS[name]
-    reply = situation.meet(serve(**situation.settings))
-    assert None not in reply.json().values()
+    assert None not in answer(framework, name).reply.json().values()
 
 
 def test_timestamps_are_the_databases_in_utc_with_milliseconds(client: Client) -> None:
@@ -120,10 +115,11 @@ def test_other_errors_name_no_contact(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("name", _DOWN)
-def test_a_database_out_of_reach_is_503_and_says_when_to_try_again(serve: Serve, name: str) -> None:
+def test_a_database_out_of_reach_is_503_and_says_when_to_try_again(
+    answer: Answer, framework: str, name: str
+) -> None:
     """An outage is no fault of the request: the client waits and repeats it."""
-    situation = SITUATIONS[name]
-    reply = situation.meet(serve(**situation.settings))
+    reply = answer(framework, name).reply
     assert reply.status == 503
     assert 1 <= int(reply.headers["retry-after"]) <= 60
     for inside in ("sqlite", "nowhere", "jobs.db", "Operational", "sqlalchemy"):

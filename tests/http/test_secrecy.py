@@ -7,12 +7,12 @@ import pytest
 
 from sqr_jobs import Caller, User
 from tests.host.tokens import bearer, token
+from tests.http.answered import written
 from tests.http.clients import JSON, Client
-from tests.http.conftest import Serve
+from tests.http.conftest import Answer
 from tests.http.situations import SITUATIONS, document_of, unknown_id
 
 _GIVEN, _FAMILY = "Canarina", "Canariensis"
-_OF_THE_CLIENT = ("httpx", "httpcore", "asyncio")
 
 
 class _Canary:
@@ -27,13 +27,6 @@ class _Canary:
 
     def may_report(self, caller: Caller, user: User) -> bool:
         return self.permitted
-
-
-def _written(caplog: pytest.LogCaptureFixture) -> str:
-    """All that records hold: text, arguments, extra fields, stacks; not those of the test's own client."""
-    records = [record for record in caplog.records if not record.name.startswith(_OF_THE_CLIENT)]
-    formatter = logging.Formatter()
-    return "\n".join(f"{formatter.format(record)} {vars(record)}" for record in records)
 
 
 def test_no_name_token_or_url_is_in_any_record(client: Client, caplog: pytest.LogCaptureFixture) -> None:
@@ -71,32 +64,21 @@ def test_no_name_token_or_url_is_in_any_record(client: Client, caplog: pytest.Lo
     client.move_clock(400_000)
     client.url(missing)
 
-    written = _written(caplog)
-    assert job_id in written
+    log = written(caplog.records)
+    assert job_id in log
     for secret in secrets | {"BloggsURAISE", "could not lay out"}:
-        assert secret not in written, secret
+        assert secret not in log, secret
 
 
 @pytest.mark.parametrize("name", SITUATIONS)
-def test_no_situation_writes_a_token_or_a_name(
-    serve: Serve, caplog: pytest.LogCaptureFixture, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_situation_writes_a_token_or_a_name(answer: Answer, framework: str, name: str) -> None:
     """The unhappy ways are the ones that write most."""
-    caplog.set_level(logging.DEBUG)
-    sent: list[str] = []
-    situation = SITUATIONS[name]
-    client = serve(**situation.settings)
-    send = client._send
-
-    def remember(method: str, path: str, headers: list[tuple[str, str]], content: bytes | None) -> object:
-        sent.extend(value.split()[-1] for key, value in headers if key == "Authorization")
-        return send(method, path, headers, content)
-
-    monkeypatch.setattr(client, "_send", remember)
-    situation.meet(client)
-    written = _written(caplog)
-    for secret in [*sent, *(part.split(".")[2] for part in sent), "Bloggs", "signature="]:
-        assert secret not in written
+    answered = answer(framework, name)
+    for token_sent in answered.tokens:
+        assert token_sent not in answered.written
+        assert token_sent.split(".")[2] not in answered.written
+    assert "Bloggs" not in answered.written
+    assert "signature=" not in answered.written
 
 
 def test_a_body_is_never_written(client: Client, caplog: pytest.LogCaptureFixture) -> None:
@@ -110,7 +92,7 @@ def test_a_body_is_never_written(client: Client, caplog: pytest.LogCaptureFixtur
     ):
         reply = client.request("POST", client.path, headers={**bearer(), **JSON}, content=content)
         assert reply.status == 400
-    assert "CANARY" not in _written(caplog)
+    assert "CANARY" not in written(caplog.records)
 
 
 def test_a_line_break_in_an_id_makes_no_line_of_its_own(

@@ -1,0 +1,142 @@
+"""Relay and reaper."""
+
+import logging
+import threading
+
+import pytest
+
+from sqr_jobs.errors import DatabaseUnavailable, QueueUnavailable
+from sqr_jobs.maintenance import Maintenance
+from tests.servers.ports import wait_until
+from tests.unit.fakes import FakeQueue, FakeUpkeep
+
+
+def _maintenance(jobs: FakeUpkeep, queue: FakeQueue, **more: object) -> Maintenance:
+    return Maintenance(jobs=jobs, queue=queue, relay_interval_s=0.01, reaper_interval_s=0.01, **more)
+
+
+@pytest.mark.parametrize(
+    ("due", "waiting", "rings"),
+    [
+        (0, 0, 0),
+        (0, 5, 0),
+        (3, 0, 3),
+        (3, 1, 2),
+        (3, 3, 0),
+        (3, 9, 0),
+        (100, 0, 100),
+        (250, 0, 100),
+        (250, 200, 50),
+    ],
+)
+def test_the_relay_rings_for_what_no_waiting_message_stands_for(due: int, waiting: int, rings: int) -> None:
+    """A lost message is healed in a second; a full queue is not flooded; a hundred are enough for one."""
+    queue = FakeQueue(waiting=waiting)
+    assert _maintenance(FakeUpkeep(due=due), queue).relay() == rings
+    assert queue.rung == [f"job-{number}" for number in range(rings)]
+
+
+def test_the_relay_does_not_ask_the_broker_when_nothing_is_due() -> None:
+    """An idle service leaves a broken broker alone."""
+
+    class Broken(FakeQueue):
+        def waiting(self) -> int:
+            raise QueueUnavailable("gone")
+
+    assert _maintenance(FakeUpkeep(), Broken()).relay() == 0
+
+
+def test_the_relay_rings_no_more_once_a_ring_failed() -> None:
+    """The next second will do: a hundred waits for a broken broker would be ten seconds."""
+    queue = FakeQueue(breaks_after=2)
+    with pytest.raises(QueueUnavailable):
+        _maintenance(FakeUpkeep(due=50), queue).relay()
+    assert len(queue.rung) == 2
+
+
+@pytest.mark.parametrize(("lost", "overdue"), [(0, 0), (1, 2), (100, 0), (0, 100), (250, 333)])
+def test_the_reaper_takes_all_there_is_in_batches(lost: int, overdue: int) -> None:
+    """I6: after an outage there may be more than one batch, and all of it is late already."""
+    jobs = FakeUpkeep(lost=lost, overdue=overdue)
+    assert _maintenance(jobs, FakeQueue()).reap() == lost + overdue
+    assert (jobs.lost, jobs.overdue) == (0, 0)
+
+
+def test_deadlines_are_reaped_before_leases() -> None:
+    """A job that is over must not be given to another worker first."""
+    jobs = FakeUpkeep(lost=1, overdue=1)
+    _maintenance(jobs, FakeQueue()).reap()
+    assert jobs.asked[:2] == ["reap_deadlines 100", "reap_leases 100"]
+
+
+def test_keys_whose_time_is_over_are_forgotten_and_not_counted_as_jobs() -> None:
+    """What the operator reads is how many jobs were reaped."""
+    jobs = FakeUpkeep(overdue=2, lapsed=250)
+    assert _maintenance(jobs, FakeQueue()).reap() == 2
+    assert jobs.lapsed == 0
+
+
+def test_running_once_reaps_and_then_rings_for_what_that_freed() -> None:
+    """`sqr-jobs maintain --once` from a timer does in one go what a worker does all the time."""
+
+    class Freeing(FakeUpkeep):
+        def reap_leases(self, limit: int) -> int:
+            self.jobs.append("freed")
+            return super().reap_leases(limit)
+
+    queue = FakeQueue()
+    assert _maintenance(Freeing(lost=1), queue).run_once() == (1, 1)
+    assert queue.rung == ["freed"]
+
+
+def test_the_loops_go_on_whatever_is_raised(caplog: pytest.LogCaptureFixture) -> None:
+    """I6: a database that is away for an hour must not end the reaper for good."""
+
+    class Failing(FakeUpkeep):
+        def reap_deadlines(self, limit: int) -> int:
+            self.asked.append("reap")
+            if self.asked.count("reap") == 1:
+                raise DatabaseUnavailable("away")
+            if self.asked.count("reap") == 2:
+                raise ZeroDivisionError
+            return 0
+
+    jobs = Failing(due=1)
+    queue = FakeQueue()
+    maintenance = _maintenance(jobs, queue)
+    with caplog.at_level(logging.WARNING, "sqr_jobs"):
+        maintenance.start()
+        wait_until(lambda: jobs.asked.count("reap") > 4, seconds=10, what="the reaper's fifth round")
+        wait_until(lambda: queue.rung, seconds=10, what="the relay's ring")
+        maintenance.stop()
+    said = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert ("WARNING", "the reaper waits: away") in said
+    assert ("ERROR", "the reaper failed and goes on") in said
+
+
+def test_the_loops_stop() -> None:
+    """A worker that drains must not ring any more."""
+    jobs = FakeUpkeep()
+    maintenance = _maintenance(jobs, FakeQueue())
+    maintenance.start()
+    wait_until(lambda: len(jobs.asked) > 3, seconds=10, what="a few rounds")
+    maintenance.stop()
+    wait_until(lambda: not _threads(), seconds=10, what="the threads' end")
+
+
+def test_stopping_what_was_never_started_is_nothing() -> None:
+    """A worker that failed to start is stopped all the same."""
+    _maintenance(FakeUpkeep(), FakeQueue()).stop()
+
+
+def test_a_worker_announces_itself_and_its_database() -> None:
+    """`sqr-jobs check` compares it with the web process's own."""
+    queue = FakeQueue()
+    _maintenance(FakeUpkeep(), queue, is_worker=True).announce()
+    ((worker, database),) = queue.announced.items()
+    assert database == "database-1"
+    assert worker.count(":") == 1
+
+
+def _threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("sqr-jobs-re")]
