@@ -15,6 +15,7 @@ from sqr_jobs.wiring.parts import database_for
 
 __all__ = ["main"]
 
+_LOOK_AGAIN_S = 0.5
 _FACTORY_HELP = "import path of the function that builds the service; by default $SQR_JOBS_FACTORY"
 
 
@@ -56,7 +57,7 @@ def _add_worker(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "running jobs end, or go back to the queue shortly before the grace ends.",
     )
     parser.add_argument("--factory", help=_FACTORY_HELP)
-    parser.add_argument("--processes", type=int, default=1, help="worker processes (default: 1)")
+    parser.add_argument("--processes", type=_count, default=1, help="worker processes (default: 1)")
     parser.add_argument(
         "--threads", type=int, help="jobs rendered at a time per process (default: the setting)"
     )
@@ -71,7 +72,7 @@ def _worker(options: argparse.Namespace) -> int:
 
     if options.factory:
         os.environ["SQR_JOBS_FACTORY"] = options.factory
-    if options.threads:
+    if options.threads is not None:
         os.environ["SQR_JOBS_WORKER_THREADS"] = str(options.threads)
     system = _system(options)
     system.worker_broker()  # faults of the configuration show here, once, and not in each process
@@ -85,6 +86,14 @@ def _worker(options: argparse.Namespace) -> int:
     ]
     parsed = dramatiq_cli.make_argument_parser().parse_args(arguments)  # type: ignore[no-untyped-call]
     return int(dramatiq_cli.main(parsed) or 0)  # type: ignore[no-untyped-call]
+
+
+def _count(text: str) -> int:
+    """Read a number of processes."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
 
 
 def _add_maintain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -110,7 +119,8 @@ def _maintain(options: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     maintenance.start()
-    stop.wait()
+    while not stop.wait(_LOOK_AGAIN_S):  # a signal that another thread takes wakes nobody
+        pass
     maintenance.stop()
     return 0
 
@@ -179,6 +189,7 @@ def _database(options: argparse.Namespace) -> int:
     from sqr_jobs import migrations  # noqa: PLC0415 - alembic
 
     settings = Settings()
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     if options.factory or settings.factory or settings.database_url is None:
         engine = _system(options).database.engine
     else:
@@ -188,6 +199,7 @@ def _database(options: argparse.Namespace) -> int:
     elif options.action == "downgrade":
         migrations.downgrade(engine, options.revision)
     print(f"database at {migrations.current(engine) or 'nothing'}, needed {migrations.head()}")
+    engine.dispose()
     return 0
 
 

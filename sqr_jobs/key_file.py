@@ -6,11 +6,26 @@ import secrets
 import tempfile
 from pathlib import Path
 
+from sqr_jobs.errors import ConfigurationError
+
 __all__ = ["key_file"]
 
 
 def key_file(path: Path) -> bytes:
-    """Read the random key of this file, made on first use; processes that race agree on one."""
+    """Read the random key of this file, made on first use; processes that race agree on one.
+
+    Raises `ConfigurationError` for a folder that can't be used.
+    """
+    try:
+        return _read_or_make(path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The folder {path.parent} can't be used ({error.strerror}). Set SQR_JOBS_DATA_DIR to one that "
+            "this process may write."
+        ) from None
+
+
+def _read_or_make(path: Path) -> bytes:
     with contextlib.suppress(FileNotFoundError):
         return path.read_bytes()
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 import atexit
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable
 
@@ -35,8 +36,8 @@ class NoQueue:
         """Wake nobody."""
 
     def waiting(self) -> int:
-        """Count nothing."""
-        return 0
+        """Tell that nobody needs to be woken."""
+        return sys.maxsize
 
     def announce(self, worker: str, database: str) -> None:
         """Tell nobody."""

@@ -47,7 +47,12 @@ def add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def _add_common(parser: argparse.ArgumentParser, default: str | None = None) -> None:
-    parser.add_argument("--framework", choices=("fastapi", "flask"), default=default or "fastapi")
+    parser.add_argument(
+        "--framework",
+        choices=("fastapi", "flask"),
+        default=default or "fastapi",
+        help="which host to run (default: fastapi)",
+    )
     parser.add_argument(
         "--port", type=int, default=default or 8000, help="0 takes a free one (default: 8000)"
     )
@@ -104,7 +109,8 @@ def _serve(options: argparse.Namespace) -> int:
             print(json.dumps(told), flush=True)
         else:
             print(_introduction(address, token, PEOPLE[0].user_id), flush=True)
-        stop.wait()
+        while not stop.wait(_LOOK_AGAIN_S):  # a signal that another thread takes wakes nobody
+            pass
     return 0
 
 

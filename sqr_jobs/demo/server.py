@@ -23,9 +23,10 @@ def serving(framework: str, port: int) -> Iterator[str]:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))
-    except OSError as error:
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise ConfigurationError(
-            f"Port {port} can't be used ({error.strerror}). Pass --port 0 for a free one."
+            f"Port {port} can't be used ({reason}). Pass --port 0 for a free one."
         ) from None
     listener.listen(128)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"

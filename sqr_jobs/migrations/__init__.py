@@ -11,9 +11,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Engine
 
 from sqr_jobs.adapters.sql.engine import translated
+from sqr_jobs.errors import ConfigurationError
 
 __all__ = ["VERSION_TABLE", "current", "downgrade", "head", "upgrade"]
 
@@ -54,5 +56,8 @@ def _run(engine: Engine, what: Callable[[Config], None]) -> None:
     config = _config()
     with translated(), engine.connect() as connection:
         config.attributes["connection"] = connection
-        what(config)
+        try:
+            what(config)
+        except CommandError as error:
+            raise ConfigurationError(f"{error}. `sqr-jobs db current` shows the revisions.") from None
         connection.commit()

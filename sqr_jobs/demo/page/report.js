@@ -1,6 +1,6 @@
 // One report from the request to the document: what a client of the service does, step by step.
 
-import { failureWords, outageWords, refusalWords } from "./words.js";
+import { MISMATCH_WORDS, OUTAGE_WORDS, failureWords, refusalWords } from "./words.js";
 
 const LEAST_WAIT_S = 1;
 const OUTAGE_WAIT_S = 5;
@@ -18,7 +18,7 @@ export class Report {
   trouble = null;
   /** What is waited for: `{step, seconds, until}`, `until` on the clock of `performance.now()`. */
   wait = null;
-  /** The document: `{href, filename, isHere, isChecked}`; one that is not here can only be opened. */
+  /** The document: `{href, filename, isHere}`; one that is not here can only be opened by a link. */
   paper = null;
   /** Whether the service no longer knows the job. */
   isGone = false;
@@ -100,7 +100,7 @@ export class Report {
     const url = await this.freshLink();
     if (url && new URL(url, location).origin !== location.origin) {
       // Another origin's store lets no page read it, but it sends the file to whoever opens the link.
-      this.paper = { href: null, filename: this.#filename, isHere: false, isChecked: false };
+      this.paper = { href: null, filename: this.#filename, isHere: false };
     } else if (url) {
       const answer = await this.#answer("download", (record) => this.#service.document(url, record));
       if (answer?.status === 200 && answer.bytes) await this.#keep(answer.bytes);
@@ -129,15 +129,16 @@ export class Report {
   #filename = "";
   #isFetching = false;
 
+  /** Keep the document if it is the one that the status told of. */
   async #keep(bytes) {
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
     const sha256 = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-    this.paper = {
-      href: URL.createObjectURL(new Blob([bytes], { type: "application/pdf" })),
-      filename: this.#filename,
-      isHere: true,
-      isChecked: sha256 === this.job.sha256 && bytes.byteLength === this.job.sizeBytes,
-    };
+    if (sha256 !== this.job.sha256 || bytes.byteLength !== this.job.sizeBytes) {
+      this.trouble = { step: "download", mayTryAgain: true, ...MISMATCH_WORDS };
+      return;
+    }
+    const href = URL.createObjectURL(new Blob([bytes], { type: "application/pdf" }));
+    this.paper = { href, filename: this.#filename, isHere: true };
   }
 
   #learn(answer) {
@@ -156,7 +157,7 @@ export class Report {
         this.exchanges[step].push(exchange);
       });
     } catch {
-      this.trouble = { step, mayTryAgain: step === "download", ...outageWords() };
+      this.trouble = { step, mayTryAgain: step === "download", ...OUTAGE_WORDS };
       return null;
     }
   }

@@ -28,7 +28,6 @@ const REFUSALS = {
   INSUFFICIENT_SCOPE: ["Scope missing", "The token does not permit this request.", "Get a token with the scope that WWW-Authenticate names."],
   SERVICE_UNAVAILABLE: ["Out of reach", "A part of the service does not answer just now.", "Try again after Retry-After."],
   INTERNAL_ERROR: ["Something went wrong", "An unexpected fault, on the service's side.", "Try again; the demo's terminal shows the reason."],
-  NO_ANSWER: ["No answer", "The demo does not answer. Does “sqr-jobs demo” still run?", "Start it again; nothing that it accepted is lost."],
 };
 
 /** Failed jobs by `errorCode`. */
@@ -45,6 +44,20 @@ const FAILURES = {
   TEMPLATE_NOT_FOUND: ["No worker knew the report's template.", "Report it to the service: its workers run another version."],
   DEADLINE_EXCEEDED: ["The document was not finished in time.", "Ask again; that is safe, the old job can't finish any more."],
   CANCELLED: ["Someone cancelled the report.", "Ask again if it is still wanted."],
+};
+
+export const OUTAGE_WORDS = {
+  title: "No answer",
+  what: "The demo does not answer. Does “sqr-jobs demo” still run?",
+  advice: "Start it again; nothing that it accepted is lost.",
+  code: "",
+};
+
+export const MISMATCH_WORDS = {
+  title: "Not the document",
+  what: "What came has another size or SHA-256 than the status told of.",
+  advice: "Throw it away and take a fresh URL. If it happens again, report it with the job's id.",
+  code: "",
 };
 
 export const STATUS_WORDS = { PENDING: "Waiting", IN_PROGRESS: "In progress", COMPLETE: "Complete", FAILED: "Failed" };
@@ -64,12 +77,6 @@ export function refusalWords(exchange, org, name) {
 export function failureWords(job) {
   const [what, advice] = FAILURES[job.errorCode] ?? ["The service gives a reason that this page does not know.", ""];
   return { title: "The report failed", what, advice, code: `errorCode ${job.errorCode}` };
-}
-
-/** Explain that no answer came. */
-export function outageWords() {
-  const [title, what, advice] = REFUSALS.NO_ANSWER;
-  return { title, what, advice, code: "" };
 }
 
 /** Keep a name that writes from right to left from turning the sentence around it. */

@@ -1,0 +1,91 @@
+"""`sqr-jobs db`: the tables come, change and go."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, inspect
+
+from sqr_jobs import migrations
+from tests.cli.commands import run
+from tests.host.reports import FACTORY
+
+_HEAD = migrations.head()
+
+
+def _tables(url: str) -> set[str]:
+    engine = create_engine(url)
+    try:
+        return set(inspect(engine).get_table_names())
+    finally:
+        engine.dispose()
+
+
+def test_the_tables_come_and_go(database_url: str, tmp_path: Path) -> None:
+    """Up, up again, down, and up once more: on every database, and each command says where it stands."""
+    steps = [
+        (["current"], "nothing"),
+        (["upgrade"], _HEAD),
+        (["upgrade"], _HEAD),
+        (["downgrade", "base"], "nothing"),
+        (["upgrade", "head"], _HEAD),
+    ]
+    for arguments, revision in steps:
+        answer = run("db", *arguments, home=tmp_path, cwd=tmp_path, database_url=database_url)
+        assert (answer.returncode, answer.stderr) == (0, "")
+        assert answer.stdout == f"database at {revision}, needed {_HEAD}\n"
+        assert ("sqr_jobs_job" in _tables(database_url)) == (revision == _HEAD)
+
+
+def test_the_factory_s_own_database_is_changed_where_one_is_named(tmp_path: Path) -> None:
+    """A host that passes its engine has no URL in a variable."""
+    answer = run("db", "upgrade", "--factory", FACTORY, home=tmp_path, data_dir=tmp_path / "100% mine")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert "sqr_jobs_job" in _tables(f"sqlite:///{tmp_path}/100% mine/jobs.db")
+
+
+def test_only_our_own_tables_are_touched(database_url: str, tmp_path: Path) -> None:
+    """The database may be the host's, with an Alembic of its own."""
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE people (id INTEGER)")
+        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32))")
+        connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('theirs')")
+    for arguments in (["upgrade"], ["downgrade", "base"]):
+        assert run("db", *arguments, home=tmp_path, database_url=database_url).returncode == 0
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT * FROM alembic_version").scalar() == "theirs"
+    engine.dispose()
+    assert _tables(database_url) - {migrations.VERSION_TABLE} == {"people", "alembic_version"}
+
+
+@pytest.mark.parametrize("arguments", [["upgrade", "nonsense"], ["downgrade", "-9"]])
+def test_a_revision_that_does_not_exist_is_told_in_a_sentence(arguments: list[str], tmp_path: Path) -> None:
+    """A typing error must not look like a broken database."""
+    answer = run("db", *arguments, home=tmp_path, database_url=f"sqlite:///{tmp_path}/jobs.db")
+    assert answer.returncode in (1, 2)
+    assert "Traceback" not in answer.stderr
+    assert answer.stderr.startswith("sqr-jobs: ")
+    assert arguments[1] in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("action", "url"),
+    [
+        (["upgrade"], "postgresql+psycopg://me:canary-password@127.0.0.1:9/jobs"),
+        (["current"], "postgresql+psycopg://me:canary-password@127.0.0.1:9/jobs"),
+        (["downgrade", "base"], "sqlite:////nowhere/at/all/jobs.db"),
+    ],
+)
+def test_a_database_out_of_reach_is_told_in_a_sentence(action: list[str], url: str, tmp_path: Path) -> None:
+    """A deployment's first log line says what is missing, and no password."""
+    answer = run("db", *action, home=tmp_path, database_url=url)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert "Traceback" not in answer.stderr
+    assert answer.stderr.startswith("sqr-jobs: ")
+    assert "canary-password" not in answer.stderr
+
+
+def test_a_command_closes_its_connection(postgres_url: str, tmp_path: Path) -> None:
+    """What is left open shows where warnings are switched on, as in a host's own tests."""
+    answer = run("db", "upgrade", home=tmp_path, database_url=postgres_url, PYTHONWARNINGS="default")
+    assert (answer.returncode, answer.stderr) == (0, "")
