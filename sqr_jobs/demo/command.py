@@ -15,6 +15,8 @@ from sqr_jobs.errors import ConfigurationError
 
 __all__ = ["add_demo"]
 
+_LOOK_AGAIN_S = 0.5
+
 
 def add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the demo's commands to the parser."""
@@ -166,3 +168,4 @@ def _require_extra() -> None:
 
 
 _DEFAULT_PORT = 8000
+_LOOK_AGAIN_S = 0.5
