@@ -11,6 +11,7 @@ from sqr_jobs.domain.job import Claim, Document
 from sqr_jobs.errors import (
     AttemptAborted,
     AttemptFailed,
+    ConfigurationError,
     DatabaseUnavailable,
     DocumentsUnavailable,
     LeaseLost,
@@ -23,6 +24,7 @@ __all__ = ["Processor"]
 _logger = logging.getLogger("sqr_jobs.processing")
 
 _TEMPLATE_WAIT_MS = 5_000
+_BROKEN_WAIT_MS = 5_000
 _WRITE_AGAIN_S = 0.25
 _Answer = TypeVar("_Answer")
 
@@ -86,6 +88,10 @@ class Processor:
             self._end_aborted(claim)
         except (LeaseLost, DatabaseUnavailable) as ending:
             self._log(logging.WARNING, "%s", claim, ending)
+        except ConfigurationError as error:
+            # This worker can't, another one may: a broken machine must not use up the job's tries.
+            self._log(logging.ERROR, "this worker can make no document: %s", claim, error)
+            self._end_aborted(claim, delay_ms=_BROKEN_WAIT_MS)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not cost the job its bounded tries
             self._log(logging.ERROR, "an attempt broke: %s", claim, type(error).__name__, stack=True)
             broken = AttemptFailed(JobErrorCode.RENDER_CRASHED, f"{type(error).__name__}: {error}")
@@ -111,9 +117,9 @@ class Processor:
             produced.release()
         return Document(key=claim.document_key, size=produced.size, sha256=produced.sha256)
 
-    def _end_aborted(self, claim: Claim) -> None:
+    def _end_aborted(self, claim: Claim, *, delay_ms: int = 0) -> None:
         try:
-            self._jobs.give_back(claim, delay_ms=0)
+            self._jobs.give_back(claim, delay_ms=delay_ms)
         except DatabaseUnavailable as error:
             self._log(logging.WARNING, "left to its lease, it could not be given back: %s", claim, error)
 

@@ -82,6 +82,7 @@ class ChildProducer:
             else:
                 self._put_back(child)
             raise AttemptFailed(JobErrorCode(reply["code"]), str(reply["cause"]), stack=str(reply["stack"]))
+        child.is_worn = bool(reply.get("worn"))
         child.output.seek(0)
         sha256 = hashlib.file_digest(child.output, "sha256").hexdigest()
         size = child.output.tell()
@@ -131,10 +132,16 @@ class ChildProducer:
         return child
 
     def _start(self) -> "_Child":
-        return _Child(self._factory(), self._work_dir)
+        try:
+            return _Child(self._factory(), self._work_dir)
+        except OSError as error:
+            raise ConfigurationError(
+                f"no render child can be started here ({error.strerror}). Look at SQR_JOBS_WORK_DIR, at the "
+                "limits of open files and processes, and at the memory."
+            ) from None
 
     def _put_back(self, child: "_Child") -> None:
-        if not child.is_alive():
+        if child.is_worn or not child.is_alive():
             child.kill()
             return
         child.forget_output()
@@ -170,13 +177,18 @@ class _Child:
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
                 bufsize=0,
             )
+        except BaseException:
+            os.close(self._lifeline)
+            self.output.close()
+            raise
         finally:
             os.close(lifeline_read)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
         self._is_killed = False
-        self.send({"factory": factory, "sys_path": path})
+        self.is_worn = False
+        self.send({"factory": factory, "sys_path": path, "python_path": os.environ.get("PYTHONPATH")})
 
     def wait_ready(self, left: Callable[[], float]) -> None:
         """Wait until the factory is built. Raises `ConfigurationError` when that can't be."""

@@ -17,8 +17,6 @@ _RING_TIMEOUT_S = 0.1
 _WAIT_S = 1.0
 _WORKERS = "sqr_jobs:workers"
 _ANNOUNCED_S = 10
-_RESCUE = {"maintenance_chance": 1_000_000, "heartbeat_timeout": 3_000}
-"""Messages of a dead worker come back within 3 s; the relay would ring for their jobs anyway."""
 
 
 class BlockingRedisBroker(RedisBroker):
@@ -145,7 +143,15 @@ class _BlockingConsumer(_RedisConsumer):
         )
         if not is_ours:
             raise ValueError(message.queue_name)
-        return message
+        # Made anew from what an honest message has: Dramatiq reads more options than we send.
+        return Message(
+            queue_name=self.queue_name,
+            actor_name=message.actor_name,
+            args=tuple(message.args[:1]),
+            kwargs={},
+            options={"redis_message_id": message.options["redis_message_id"]},
+            message_id=message.message_id,
+        )
 
 
 def ringing_broker(url: str) -> BlockingRedisBroker:
@@ -156,7 +162,7 @@ def ringing_broker(url: str) -> BlockingRedisBroker:
         socket_connect_timeout=_RING_TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),
     )
-    return BlockingRedisBroker(client=client, middleware=[], **_RESCUE)
+    return BlockingRedisBroker(client=client, middleware=[])
 
 
 def working_broker(url: str, *, threads: int, middleware: list[Middleware]) -> BlockingRedisBroker:
@@ -168,4 +174,4 @@ def working_broker(url: str, *, threads: int, middleware: list[Middleware]) -> B
         socket_keepalive=True,
         retry=Retry(NoBackoff(), 0),
     )
-    return BlockingRedisBroker(client=client, middleware=middleware, prefetch=threads, **_RESCUE)
+    return BlockingRedisBroker(client=client, middleware=middleware, prefetch=threads)

@@ -120,8 +120,8 @@ class S3DocumentStore:
         config = Config(
             signature_version="s3v4",
             connect_timeout=2,
-            read_timeout=10,
-            retries={"total_max_attempts": 2, "mode": "standard"},
+            read_timeout=4,
+            retries={"total_max_attempts": 1},  # the job itself is tried again
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             s3={"addressing_style": "path"} if self._arguments["endpoint_url"] else {},
@@ -167,5 +167,5 @@ class _translated:  # noqa: N801 - reads as the statement that it is
         if isinstance(error, ClientError):
             code = error.response["Error"].get("Code", "?")
             raise DocumentsUnavailable(f"The bucket refused ({code}).") from None
-        if isinstance(error, (BotoCoreError, OSError)):
+        if isinstance(error, (BotoCoreError, OSError, ValueError)):
             raise DocumentsUnavailable(f"The bucket did not answer ({type(error).__name__}).") from None

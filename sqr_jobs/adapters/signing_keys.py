@@ -57,8 +57,10 @@ class StaticKeys:
             for part in [text] if algorithm.startswith("HS") else _PEM.findall(text):
                 try:
                     # A key object, because PyJWT parses PEM text anew at each token.
-                    keys.append(prepared.prepare_key(part))
-                except (TypeError, ValueError, jwt.InvalidKeyError):
+                    key: object = prepared.prepare_key(part)
+                    if not hasattr(key, "private_bytes"):  # which nobody should have put there
+                        keys.append(key)
+                except (TypeError, ValueError, AttributeError, jwt.InvalidKeyError):
                     continue  # an EC key does not serve RS256; another algorithm takes it
             self._by_algorithm[algorithm] = keys
         if not any(self._by_algorithm.values()):

@@ -19,8 +19,8 @@ _logger = logging.getLogger("sqr_jobs.worker")
 class WorkerLifecycle(dramatiq.Middleware):
     """Starts the service after the process booted, drains it at SIGTERM, and stops it at the end.
 
-    It holds no job state: Dramatiq swallows what a hook raises. A second SIGTERM changes nothing, because
-    systemd sends one to the whole group and Dramatiq's master forwards another.
+    It holds no job state: Dramatiq swallows what a hook raises. A second SIGTERM or SIGHUP changes
+    nothing, because systemd sends one to the whole group and Dramatiq's master forwards another.
     """
 
     def __init__(self, service: Callable[[], WorkerService]) -> None:
@@ -41,7 +41,7 @@ class WorkerLifecycle(dramatiq.Middleware):
             _logger.exception("the worker can't start")
             sys.exit(1)
         if threading.current_thread() is threading.main_thread():
-            self._drain_on(signal.SIGTERM, self._service)
+            self._drain_once(self._service)
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
         """Claim nothing more."""
@@ -54,8 +54,9 @@ class WorkerLifecycle(dramatiq.Middleware):
             self._service.stop()
 
     @staticmethod
-    def _drain_on(number: signal.Signals, service: WorkerService) -> None:
-        dramatiqs: Any = signal.getsignal(number)
+    def _drain_once(service: WorkerService) -> None:
+        numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+        dramatiqs: dict[int, Any] = {number: signal.getsignal(number) for number in numbers}
         arrived = False
 
         def handle(signum: int, frame: object) -> None:
@@ -64,7 +65,8 @@ class WorkerLifecycle(dramatiq.Middleware):
                 return
             arrived = True
             service.drain()
-            if callable(dramatiqs):
-                dramatiqs(signum, frame)
+            if callable(dramatiqs[signum]):
+                dramatiqs[signum](signum, frame)
 
-        signal.signal(number, handle)
+        for number in numbers:
+            signal.signal(number, handle)

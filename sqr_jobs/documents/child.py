@@ -29,6 +29,7 @@ from sqr_jobs.ports import RenderOrder
 __all__ = ["main"]
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
+_SLACK_BYTES = 1_048_576
 
 
 def main(arguments: list[str]) -> int:
@@ -38,12 +39,15 @@ def main(arguments: list[str]) -> int:
     """
     output_fd, lifeline_fd = (int(argument) for argument in arguments)
     _die_with_parent(lifeline_fd)
-    replies = os.dup(_STDOUT)
-    os.dup2(_STDERR, _STDOUT)  # what a template prints must not be taken for a reply
-    hello = read_message(_STDIN)
+    orders, replies = os.dup(_STDIN), os.dup(_STDOUT)
+    # What a template starts must not read orders, and what it prints must not be taken for a reply.
+    os.dup2(os.open(os.devnull, os.O_RDONLY), _STDIN)
+    os.dup2(_STDERR, _STDOUT)
+    hello = read_message(orders)
     if hello is None:
         return 0
     sys.path[:] = hello["sys_path"]
+    _restore("PYTHONPATH", hello["python_path"])
     try:
         catalog = _catalog(hello["factory"])
     except Exception as error:  # noqa: BLE001 - whatever the host's modules raise
@@ -52,13 +56,23 @@ def main(arguments: list[str]) -> int:
         return 1
     guard = Guard()
     _warm_up()
+    baseline = _address_space()
     _send(replies, {"ready": True})
-    while (message := read_message(_STDIN)) is not None:
-        reply = _answer(message, catalog, guard, output_fd)
+    while (message := read_message(orders)) is not None:
+        limits = _Limits(baseline=baseline, **message["limits"])
+        reply = _answer(_order(message["order"]), limits, catalog, guard, output_fd)
+        if limits.is_worn():
+            reply["worn"] = True  # the parent ends this child, and starts another
         _send(replies, reply)
-        if reply.get("code") == JobErrorCode.OUT_OF_MEMORY:
-            return 1  # its heap is worn out; the parent starts another
     return 0
+
+
+def _restore(variable: str, value: str | None) -> None:
+    """Give what a template starts the environment that the worker was given."""
+    if value is None:
+        os.environ.pop(variable, None)
+    else:
+        os.environ[variable] = value
 
 
 def _send(fd: int, message: dict[str, Any]) -> None:
@@ -84,8 +98,13 @@ def _warm_up() -> None:
     gc.freeze()
 
 
-def _answer(message: dict[str, Any], catalog: Catalog, guard: Guard, output_fd: int) -> dict[str, Any]:
-    limits = _Limits(**message["limits"])
+def _answer(
+    order: RenderOrder, limits: "_Limits", catalog: Catalog, guard: Guard, output_fd: int
+) -> dict[str, Any]:
+    def loaded() -> None:
+        guard.close()
+        limits.bound_output()
+
     os.ftruncate(output_fd, 0)
     os.lseek(output_fd, 0, os.SEEK_SET)
     try:
@@ -93,10 +112,10 @@ def _answer(message: dict[str, Any], catalog: Catalog, guard: Guard, output_fd: 
         with os.fdopen(os.dup(output_fd), "w+b") as output:
             size = make_document(
                 catalog,
-                _order(message["order"]),
+                order,
                 output,
                 max_bytes=limits.output_bytes,
-                loaded=guard.close,
+                loaded=loaded,
             )
     except AttemptFailed as failure:
         return {"code": failure.code, "cause": failure.cause[:10_000], "stack": failure.stack}
@@ -123,13 +142,24 @@ class _Limits:
     seconds: float
     memory_bytes: int
     output_bytes: int
+    baseline: int | None
+    """Address space after the imports; None where the system does not tell."""
 
     def set(self) -> None:
         signal.setitimer(signal.ITIMER_REAL, self.seconds)  # SIGALRM's default action: the process ends
-        slack = 1_048_576
-        _set_soft(resource.RLIMIT_FSIZE, self.output_bytes + slack)
-        if (taken := _address_space()) is not None:
-            _set_soft(resource.RLIMIT_AS, taken + self.memory_bytes)
+        if self.baseline is not None:
+            _set_soft(resource.RLIMIT_AS, self.baseline + self.memory_bytes)
+
+    def bound_output(self) -> None:
+        """Bound the files that are written, from `load`'s return on: the host's own may be larger."""
+        _set_soft(resource.RLIMIT_FSIZE, self.output_bytes + _SLACK_BYTES)
+
+    def is_worn(self) -> bool:
+        """Say whether earlier orders have left so much behind that the next one might lack it."""
+        taken = _address_space()
+        return (
+            taken is not None and self.baseline is not None and taken > self.baseline + self.memory_bytes / 2
+        )
 
     def lift(self) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 import pikepdf
 
@@ -30,12 +30,53 @@ def finish(unfinished: bytes, output: BinaryIO, about: About) -> None:
     with pikepdf.open(io.BytesIO(unfinished)) as pdf:
         for step in _STEPS:
             step(pdf, about)
+        kept = _ErrorKeeper(output)
         pdf.save(
-            output,
+            cast("BinaryIO", kept),
             object_stream_mode=pikepdf.ObjectStreamMode.generate,
             compress_streams=True,
             deterministic_id=True,
         )
+    if kept.error is not None:
+        raise kept.error
+
+
+class _ErrorKeeper(io.RawIOBase):
+    """Keeps the first error of writing and drops what comes after.
+
+    qpdf must not meet it: a write that fails while it cleans up ends the process.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        if self.error is None:
+            try:
+                self._file.write(data)
+                self._file.flush()
+            except OSError as error:
+                self.error = error
+        return len(data)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
 
 
 def _name_single_filters(pdf: pikepdf.Pdf, _about: About) -> None:

@@ -16,6 +16,12 @@ from sqr_jobs.ports import RenderOrder
 
 __all__ = ["make_document"]
 
+_WRITE_FAULTS = {
+    errno.EFBIG: JobErrorCode.OUTPUT_TOO_LARGE,
+    errno.ENOSPC: JobErrorCode.STORAGE_UNAVAILABLE,
+    errno.EDQUOT: JobErrorCode.STORAGE_UNAVAILABLE,
+}
+
 
 def make_document(
     catalog: Catalog,
@@ -43,8 +49,7 @@ def make_document(
     except MemoryError as error:
         raise AttemptFailed(JobErrorCode.OUT_OF_MEMORY, "MemoryError", stack=_stack(error)) from None
     except BaseException as error:  # noqa: BLE001 - a template may raise any class
-        too_large = isinstance(error, OSError) and error.errno == errno.EFBIG
-        code = JobErrorCode.OUTPUT_TOO_LARGE if too_large else JobErrorCode.RENDER_FAILED
+        code = _WRITE_FAULTS.get(getattr(error, "errno", None) or 0, JobErrorCode.RENDER_FAILED)
         raise AttemptFailed(code, _cause(error), stack=_stack(error)) from None
 
 

@@ -34,11 +34,11 @@ def Paragraph(text: str | Markup, style: "str | ParagraphStyle" = "body") -> "Fl
     if isinstance(text, Markup):
         return ReportLabParagraph(_clean_markup(text).replace("\n", "<br/>"), shown)
     cleaned = clean(text)
-    if "\n" in cleaned or not cleaned.strip():
+    if "\n" in cleaned or not cleaned.strip() or shown.textTransform:
         return ReportLabParagraph(str(escape(cleaned)).replace("\n", "<br/>"), shown)
     # One fragment, never parsed: ReportLab would make one of each escaped character, and is slow with many.
     paragraph = ReportLabParagraph("text", shown)
-    paragraph.frags[0].text = cleaned
+    paragraph.frags[0].text = re.sub(r"[ \t]+", " ", cleaned).strip(" ")
     return paragraph
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 __all__ = ["Caller", "User", "user_id_faults"]
 
 _USER_ID_LENGTH = 16
+_ORG_ID_LENGTH = 255
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +19,11 @@ class Caller:
     """The client's own id where the token tells it; never used for permissions here."""
     scopes: frozenset[str] = field(default_factory=frozenset)
     """OAuth scopes, asked for only where the host configures them."""
+
+    def __post_init__(self) -> None:
+        """Refuse an org that would be everyone's. Raises `ValueError`."""
+        if not isinstance(self.org_id, str) or not 1 <= len(self.org_id) <= _ORG_ID_LENGTH:
+            raise ValueError(f"org_id must be a text of 1 to {_ORG_ID_LENGTH} characters")
 
 
 @dataclass(frozen=True, kw_only=True)

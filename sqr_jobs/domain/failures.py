@@ -9,6 +9,15 @@ __all__ = ["GiveUp", "JobErrorCode", "RetryLater", "RetryPolicy", "after_failure
 class JobErrorCode(StrEnum):
     """The `errorCode` of a FAILED job (contract, "Job error codes"); no code ever changes its meaning."""
 
+    @classmethod
+    def _missing_(cls, value: object) -> "JobErrorCode | None":
+        """Take a code that a newer version has written; rows outlive a deployment."""
+        if not isinstance(value, str):
+            return None
+        unknown = str.__new__(cls, value)
+        unknown._name_ = unknown._value_ = value
+        return unknown
+
     REPORT_DATA_UNAVAILABLE = "REPORT_DATA_UNAVAILABLE"
     """The template's `load` raised. Tried again."""
     REPORT_DATA_INVALID = "REPORT_DATA_INVALID"

@@ -12,7 +12,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from sqr_jobs.adapters.sql.engine import translated
 from sqr_jobs.errors import ConfigurationError
@@ -56,8 +56,17 @@ def _run(engine: Engine, what: Callable[[Config], None]) -> None:
     config = _config()
     with translated(), engine.connect() as connection:
         config.attributes["connection"] = connection
+        if (
+            engine.dialect.name == "postgresql"
+        ):  # several deployments may start at once, and indexes take time
+            connection.execute(text("SELECT set_config('statement_timeout', '0', false)"))
+            connection.execute(text("SELECT pg_advisory_lock(7305, 1)"))
         try:
             what(config)
         except CommandError as error:
             raise ConfigurationError(f"{error}. `sqr-jobs db current` shows the revisions.") from None
         connection.commit()
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_unlock(7305, 1)"))
+            connection.execute(text("RESET statement_timeout"))
+            connection.commit()

@@ -51,7 +51,10 @@ class ReportsUnderTest:
         return self._system.history.history(job.job_id)
 
     def pass_time(self, seconds: float) -> None:
-        """Move the clock of this service's jobs; deadlines and retries come due."""
+        """Move this service's clock; retries come due for `run_pending`, deadlines for `status`.
+
+        An application that called the factory itself has a clock of its own, which stays.
+        """
         self._system.database.clock_offset_ms += round(seconds * 1000)
 
     @staticmethod

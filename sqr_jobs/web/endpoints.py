@@ -16,6 +16,7 @@ from sqr_jobs.errors import (
     LinkRefused,
     RateLimited,
     RequestInvalid,
+    Unauthenticated,
     UnsupportedMediaType,
 )
 from sqr_jobs.ports import Authenticator, LocalDocuments, Quota
@@ -158,7 +159,8 @@ class Endpoints:
     def _caller(self, request: HttpRequest, scope: str | None) -> Caller:
         caller = request.caller
         if caller is None:
-            assert self._authenticator is not None, "an adapter refuses to mount without either"
+            if self._authenticator is None:
+                raise Unauthenticated("the host's own login gave no caller", token_sent=False)
             caller = self._authenticator.authenticate(request.headers)
         if scope is not None and scope not in caller.scopes:
             raise InsufficientScope(scope)

@@ -1,6 +1,8 @@
 """Fixtures for the contract suites."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -26,8 +28,18 @@ def _postgres_jobs(postgres_server: PostgresServer) -> Iterator[Database]:
     postgres_server.drop_database(url)
 
 
+@pytest.fixture(scope="session")
+def _sqlite_jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give one migrated SQLite file, to be copied."""
+    path = tmp_path_factory.mktemp("sqlite") / "migrated.db"
+    engine = engine_for(f"sqlite:///{path}", timeout_s=_TIMEOUT_S)
+    migrations.upgrade(engine)
+    engine.dispose()
+    return path
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """Give a migrated, empty database of each kind, as the suite's fixture of this name does, only faster."""
     if request.param == "postgresql":
         shared: Database = request.getfixturevalue("_postgres_jobs")
@@ -38,9 +50,9 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
                     connection.execute(table.delete())
         yield shared
         return
-    url = f"sqlite:///{tmp_path_factory.mktemp('sqlite')}/jobs.db"
-    own = Database(engine_for(url, timeout_s=_TIMEOUT_S), timeout_s=_TIMEOUT_S)
-    migrations.upgrade(own.engine)
+    path = tmp_path / "jobs.db"
+    shutil.copy(request.getfixturevalue("_sqlite_jobs"), path)
+    own = Database(engine_for(f"sqlite:///{path}", timeout_s=_TIMEOUT_S), timeout_s=_TIMEOUT_S)
     yield own
     own.close()
 

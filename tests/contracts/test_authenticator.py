@@ -26,7 +26,7 @@ from tests.contracts.issuers import (
 TRUST = {"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE}
 
 
-@pytest.fixture(params=["HS256", "RS256", "ES256", "JWKS RS256", "JWKS ES256"])
+@pytest.fixture(scope="module", params=["HS256", "RS256", "ES256", "JWKS RS256", "JWKS ES256"])
 def issuer(request: pytest.FixtureRequest) -> Iterator[Issuer]:
     """Give an issuer of each kind."""
     key = {"HS256": SHARED_SECRET, "RS256": rsa_key(), "ES256": ec_key()}

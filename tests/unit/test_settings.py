@@ -113,7 +113,7 @@ def test_the_settings_that_hold_secrets_are_secret() -> None:
         ({"s3_secret_access_key": SECRET}, "SQR_JOBS_S3_ACCESS_KEY_ID and SQR_JOBS_S3_SECRET_ACCESS_KEY"),
         (
             {"broker_url": f"amqp://:{SECRET}@host", "database_url": GOOD_DATABASE},
-            "BROKER_URL starts with amqp",
+            "SQR_JOBS_BROKER_URL does not start with redis",
         ),
         ({"broker_url": f"{SECRET}@host", "database_url": GOOD_DATABASE}, "SQR_JOBS_BROKER_URL"),
         ({"broker_url": f"redis://:{SECRET}@host"}, "SQR_JOBS_DATABASE_URL is not"),

@@ -10,10 +10,12 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    ScalarSelect,
     create_engine,
     event,
     literal,
     make_url,
+    select,
     text,
 )
 from sqlalchemy import exc as sa_exc
@@ -70,8 +72,9 @@ def engine_for(url: str, *, timeout_s: float, pool_size: int = 5) -> Engine:
                 "keepalives_interval": 5,
                 "keepalives_count": 3,
                 "tcp_user_timeout": timeout_ms + 1_000,
+                # What the URL says comes last, and wins.
                 "options": f"-c statement_timeout={timeout_ms} -c lock_timeout={timeout_ms}"
-                f" -c idle_in_transaction_session_timeout={2 * timeout_ms}",
+                f" -c idle_in_transaction_session_timeout={2 * timeout_ms} {parsed.query.get('options', '')}",
             },
         )
     except ModuleNotFoundError:
@@ -141,6 +144,14 @@ class Database:
         """The present by the database's clock, in epoch milliseconds, as a SQL expression."""
         return epoch_ms() + literal(self.clock_offset_ms)
 
+    @property
+    def now_as_bound(self) -> ScalarSelect[int]:
+        """The present, read once per statement, so that an index can be searched by it.
+
+        PostgreSQL asks its clock anew for each row otherwise, and reads every row for it.
+        """
+        return select(self.now).scalar_subquery()
+
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """Run one transaction that writes.
@@ -167,6 +178,8 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """Run reads; each statement sees what was committed before it. Raises as `begin` does."""
         with translated(), self.engine.connect() as connection:
+            if self._sets_timeout:
+                connection.execute(_SET_TIMEOUT, {"ms": str(self._timeout_ms)})
             yield connection
 
     def close(self) -> None:

@@ -112,7 +112,7 @@ class SqlJobIntake:
         now = self._database.now
         newest = (
             select(job.c.created_at)
-            .where(job.c.org_id == org_id, job.c.created_at > now - ceiling.window_ms)
+            .where(job.c.org_id == org_id, job.c.created_at > self._database.now_as_bound - ceiling.window_ms)
             .order_by(job.c.created_at.desc())
             .limit(ceiling.jobs)
             .subquery()

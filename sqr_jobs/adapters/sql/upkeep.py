@@ -45,7 +45,11 @@ class SqlJobUpkeep:
 
     def reap_leases(self, limit: int) -> int:
         """Take RUNNING jobs whose lease ran out, each by a compare-and-swap over what was seen."""
-        ran_out = (job.c.state == JobState.RUNNING) & (job.c.lease_until <= self._database.now)
+        ran_out = (
+            (job.c.active_slot == 1)
+            & (job.c.state == JobState.RUNNING)
+            & (job.c.lease_until <= self._database.now)
+        )
         return self._reap(ran_out & (job.c.deadline_at > self._database.now), limit, self._lose)
 
     def reap_deadlines(self, limit: int) -> int:
@@ -56,7 +60,7 @@ class SqlJobUpkeep:
     def forget_keys(self, limit: int) -> int:
         """Delete lapsed reservations, and records that are older than a day."""
         lapsed = select(idempotency.c.org_id, idempotency.c.key_hash).where(
-            idempotency.c.lapses_at <= self._database.now
+            idempotency.c.lapses_at <= self._database.now_as_bound
         )
         with self._database.read() as connection:
             keys = connection.execute(lapsed.limit(limit)).all()
@@ -81,13 +85,10 @@ class SqlJobUpkeep:
     ) -> int:
         with self._database.read() as connection:
             rows = connection.execute(select_jobs(self._database).where(condition).limit(limit)).all()
-        taken = 0
-        for (
-            row
-        ) in rows:  # one short transaction each: a reaper that dies in mid-batch leaves nothing half done
+        for row in rows:  # one short transaction each: who dies in mid-batch leaves nothing half done
             with self._database.begin() as connection:
-                taken += take(connection, job_from_row(row))
-        return taken
+                take(connection, job_from_row(row))
+        return len(rows)
 
     def _lose(self, connection: Connection, seen: Job) -> bool:
         decision = after_lost_lease(failures=seen.failures, crashes=seen.crashes, policy=self._policy)
