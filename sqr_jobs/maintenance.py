@@ -13,7 +13,7 @@ __all__ = ["Maintenance"]
 
 _logger = logging.getLogger("sqr_jobs.maintenance")
 
-_BATCH, _BATCHES = 100, 100
+_BATCH = 100
 _ANNOUNCE_S = 4.0
 
 
@@ -90,13 +90,10 @@ class Maintenance:
 
 
 def _all_of(take: Callable[[int], int]) -> int:
-    """Take batch after batch until one is not full; a full one goes on although others took a part."""
+    """Take batch after batch until one yields nothing: of a batch, another copy may have taken a part."""
     total = 0
-    for _ in range(_BATCHES):
-        found = take(_BATCH)
-        total += found
-        if found < _BATCH:
-            break
+    while taken := take(_BATCH):
+        total += taken
     return total
 
 

@@ -168,11 +168,11 @@ class JobUpkeep(Protocol):
         ...
 
     def reap_leases(self, limit: int) -> int:
-        """Take jobs from workers whose lease ran out; the number found, of which others may take some."""
+        """Take jobs from workers whose lease ran out, at most so many; the number taken."""
         ...
 
     def reap_deadlines(self, limit: int) -> int:
-        """End jobs that are past their deadline; the number found, likewise."""
+        """End jobs that are past their deadline, at most so many; the number ended."""
         ...
 
     def forget_keys(self, limit: int) -> int:

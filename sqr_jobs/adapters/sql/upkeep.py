@@ -85,10 +85,11 @@ class SqlJobUpkeep:
     ) -> int:
         with self._database.read() as connection:
             rows = connection.execute(select_jobs(self._database).where(condition).limit(limit)).all()
+        taken = 0
         for row in rows:  # one short transaction each: who dies in mid-batch leaves nothing half done
             with self._database.begin() as connection:
-                take(connection, job_from_row(row))
-        return len(rows)
+                taken += take(connection, job_from_row(row))
+        return taken
 
     def _lose(self, connection: Connection, seen: Job) -> bool:
         decision = after_lost_lease(failures=seen.failures, crashes=seen.crashes, policy=self._policy)
