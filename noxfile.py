@@ -1,5 +1,8 @@
 """What is checked: `nox` runs all of it, `nox -s lint` one part, `nox -l` lists the parts."""
 
+import os
+import shutil
+
 import nox
 
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -59,3 +62,16 @@ def acceptance(session: nox.Session) -> None:
     """Test real processes on real servers, the command line, and what happens when something is killed."""
     _install(session, "demo", "tests")
     session.run("pytest", "tests/acceptance", "tests/faults", "tests/cli", *session.posargs)
+
+
+@nox.session(default=False)
+def browser(session: nox.Session) -> None:
+    """Test the demo's page in a real browser; as root, install Chromium where there is none."""
+    _install(session, "demo", "tests", "browser")
+    is_here = any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+    is_named = "SQR_JOBS_TEST_CHROMIUM" in os.environ
+    if not (is_here or is_named) and os.geteuid() == 0 and shutil.which("apt-get"):
+        options = ("-y", "--no-install-recommends")
+        session.run("apt-get", "update", external=True)
+        session.run("apt-get", "install", *options, "chromium", external=True)
+    session.run("pytest", "tests/browser", *session.posargs)

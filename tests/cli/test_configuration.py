@@ -77,9 +77,9 @@ def _checked(status: int, out: str, err: str) -> str:
 
 
 @pytest.mark.parametrize("arguments", _NEEDS_FACTORY, ids=" ".join)
-def test_without_a_factory_one_is_asked_for(arguments: list[str], tmp_path: Path) -> None:
+def test_without_a_factory_one_is_asked_for(arguments: list[str], sentence: Callable[..., str]) -> None:
     """The first thing that a new host forgets."""
-    assert "SQR_JOBS_FACTORY=myapp.reports:report_jobs" in _sentence(*arguments, home=tmp_path)
+    assert "SQR_JOBS_FACTORY=myapp.reports:report_jobs" in sentence(*arguments)
 
 
 @pytest.mark.parametrize("factory", _FACTORIES)
@@ -133,7 +133,7 @@ def test_a_worker_with_no_processes_is_refused(redis_url: str, tmp_path: Path) -
     assert "Traceback" not in answer.stderr
 
 
-@pytest.mark.parametrize("arguments", [["--once"], ["--serve"], ["token", "--org", "acme"]], ids=" ".join)
+@pytest.mark.parametrize("arguments", [["--serve"], ["token", "--org", "acme"]], ids=" ".join)
 def test_a_demo_that_can_t_write_its_folder_says_so(arguments: list[str], tmp_path: Path) -> None:
     """A file in the place of the folder, or a folder of someone else's."""
     (tmp_path / "file").write_text("")

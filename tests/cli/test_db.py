@@ -21,13 +21,12 @@ def _tables(url: str) -> set[str]:
 
 
 def test_the_tables_come_and_go(database_url: str, tmp_path: Path) -> None:
-    """Up, up again, down, and up once more: on every database, and each command says where it stands."""
+    """Up, up again, and down: on every database, and each command says where it stands."""
     steps = [
-        (["current"], "nothing"),
         (["upgrade"], _HEAD),
-        (["upgrade"], _HEAD),
-        (["downgrade", "base"], "nothing"),
         (["upgrade", "head"], _HEAD),
+        (["downgrade", "base"], "nothing"),
+        (["current"], "nothing"),
     ]
     for arguments, revision in steps:
         answer = run("db", *arguments, home=tmp_path, cwd=tmp_path, database_url=database_url)
@@ -43,19 +42,19 @@ def test_the_factory_s_own_database_is_changed_where_one_is_named(tmp_path: Path
     assert "sqr_jobs_job" in _tables(f"sqlite:///{tmp_path}/100% mine/jobs.db")
 
 
-def test_only_our_own_tables_are_touched(database_url: str, tmp_path: Path) -> None:
+def test_only_our_own_tables_are_touched(postgres_url: str, tmp_path: Path) -> None:
     """The database may be the host's, with an Alembic of its own."""
-    engine = create_engine(database_url)
+    engine = create_engine(postgres_url)
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE people (id INTEGER)")
         connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32))")
         connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('theirs')")
     for arguments in (["upgrade"], ["downgrade", "base"]):
-        assert run("db", *arguments, home=tmp_path, database_url=database_url).returncode == 0
+        assert run("db", *arguments, home=tmp_path, database_url=postgres_url).returncode == 0
     with engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT * FROM alembic_version").scalar() == "theirs"
     engine.dispose()
-    assert _tables(database_url) - {migrations.VERSION_TABLE} == {"people", "alembic_version"}
+    assert _tables(postgres_url) - {migrations.VERSION_TABLE} == {"people", "alembic_version"}
 
 
 @pytest.mark.parametrize("arguments", [["upgrade", "nonsense"], ["downgrade", "-9"]])

@@ -66,6 +66,7 @@ def engine_for(url: str, *, timeout_s: float, pool_size: int = 5) -> Engine:
             pool_size=pool_size,
             pool_pre_ping=True,
             pool_timeout=timeout_s,
+            hide_parameters=True,  # they hold ids and the causes of failures
             connect_args={
                 "connect_timeout": math.ceil(timeout_s),
                 "keepalives_idle": 10,
@@ -94,7 +95,7 @@ def _sqlite_engine(url: URL, timeout_s: float) -> Engine:
             "An in-memory SQLite database is seen by one connection only. Set SQR_JOBS_DATABASE_URL to a "
             "file: sqlite:////var/lib/app/jobs.db."
         )
-    engine = create_engine(url, connect_args={"timeout": timeout_s})
+    engine = create_engine(url, connect_args={"timeout": timeout_s}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:

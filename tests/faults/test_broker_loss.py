@@ -1,0 +1,171 @@
+"""Redis emptied, killed, frozen: the broker is a doorbell, and losing it loses nothing."""
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from redis import Redis
+
+from tests.acceptance.deployment import Deployment
+from tests.acceptance.figures import Measured
+from tests.acceptance.fixtures import QUICK, ClientOf
+from tests.acceptance.lawful import assert_lawful
+from tests.servers.ports import wait_until
+from tests.servers.redis import RedisServer
+from tests.servers.s3 import S3Bucket
+
+_BOUND_S = 0.5
+"""What a POST may take during any fault of the broker (I16)."""
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """Give a Redis server that the test may kill."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def deployment(
+    tmp_path: Path, postgres_url: str, own_redis: RedisServer, s3_bucket: S3Bucket
+) -> Iterator[Deployment]:
+    """Give a deployment on that server."""
+    with Deployment.distributed(
+        tmp_path, postgres_url=postgres_url, redis_url=own_redis.url, bucket=s3_bucket, **QUICK
+    ) as made:
+        made.migrate()
+        yield made
+
+
+def test_twenty_jobs_whose_messages_were_flushed_all_complete(
+    distributed: Deployment, client_of: ClientOf, redis_url: str, measured: Measured
+) -> None:
+    """Someone empties the Redis that was shared with a cache; the rows are still there (I7)."""
+    # Given twenty jobs that wait
+    client = client_of(distributed.fastapi())
+    jobs = [client.accepted(f"U{number}") for number in range(20)]
+    with Redis.from_url(redis_url) as redis:
+        assert redis.llen("dramatiq:sqr_jobs") == 20
+        # When everything is flushed, before the workers start and again while they work
+        redis.flushall()
+        distributed.worker()
+        wait_until(
+            lambda: client.status(jobs[0])["status"] == "COMPLETE", seconds=30, what="the first to complete"
+        )
+        began = time.monotonic()
+        redis.flushall()
+    # Then all complete
+    for job_id in jobs:
+        client.complete(job_id)
+        assert_lawful(distributed.history(job_id))
+    measured("from the second flush to the end of all jobs", time.monotonic() - began)
+    # And what comes later is served as before
+    client.complete(client.accepted("U-LATER"))
+
+
+def test_requests_are_accepted_at_once_while_redis_is_dead(
+    deployment: Deployment, client_of: ClientOf, own_redis: RedisServer, measured: Measured
+) -> None:
+    """The broker's death is the workers' trouble, never the client's (I16, I7)."""
+    # Given a worker that is busy, and jobs that wait
+    worker = deployment.worker()
+    client = client_of(deployment.fastapi())
+    client.complete(client.accepted("U1"))
+    held = [client.accepted(user) for user in ("U-WAIT-1", "U-WAIT-2")]
+    waiting = [client.accepted(f"U-BEFORE-{number}") for number in range(10)]
+    # When Redis is killed, and requests go on
+    own_redis.kill()
+    took, during = _post_for(client_of, deployment, seconds=6)
+    measured("for the slowest POST while Redis was dead", max(took))
+    assert _p99(took) <= _BOUND_S
+    # And it comes back empty
+    own_redis.restart(empty=True)
+    began = time.monotonic()
+    for user in ("U-WAIT-1", "U-WAIT-2"):
+        deployment.let_go(user)
+    # Then all jobs complete
+    for job_id in [*held, *waiting, *during]:
+        client.complete(job_id)
+        assert_lawful(deployment.history(job_id))
+    measured("from the empty restart to the end of all jobs", time.monotonic() - began)
+    assert worker.is_alive()
+
+
+def test_requests_are_accepted_at_once_while_redis_does_not_answer(
+    deployment: Deployment, client_of: ClientOf, own_redis: RedisServer, measured: Measured
+) -> None:
+    """A broker that takes connections and says nothing is worse than a dead one (I16)."""
+    worker = deployment.worker()
+    client = client_of(deployment.fastapi())
+    client.complete(client.accepted("U1"))
+    with Redis.from_url(own_redis.url) as redis:
+        server = psutil.Process(redis.info("server")["process_id"])
+    server.send_signal(signal.SIGSTOP)
+    try:
+        took, during = _post_for(client_of, deployment, seconds=6)
+    finally:
+        server.send_signal(signal.SIGCONT)
+    measured("for the slowest POST while Redis was frozen", max(took))
+    assert _p99(took) <= _BOUND_S
+    began = time.monotonic()
+    for job_id in during:
+        client.complete(job_id)
+        assert_lawful(deployment.history(job_id))
+    measured("from the thaw to the end of all jobs", time.monotonic() - began)
+    assert worker.is_alive()
+
+
+def test_a_worker_that_starts_without_redis_works_once_it_is_there(
+    deployment: Deployment, client_of: ClientOf, own_redis: RedisServer, measured: Measured
+) -> None:
+    """After a power cut everything starts at once, in any order."""
+    own_redis.kill()
+    worker = deployment.worker()
+    client = client_of(deployment.fastapi())
+    job_id = client.accepted("U1")
+    wait_until(lambda: "ready for action" in worker.said(), seconds=30, what="the worker")
+    own_redis.start()
+    began = time.monotonic()
+    client.complete(job_id)
+    measured("from the start of Redis to the end of the job", time.monotonic() - began)
+
+
+def test_an_org_gets_no_eleventh_job_when_redis_forgets_the_ten(
+    distributed: Deployment, client_of: ClientOf, redis_url: str
+) -> None:
+    """The limit in Redis is quick, the ceiling in SQL is the promise (I12)."""
+    distributed.configure(rate_limit=10)
+    client = client_of(distributed.fastapi())
+    for number in range(10):
+        client.accepted(f"U{number}")
+    with Redis.from_url(redis_url) as redis:
+        redis.flushall()
+    refused = client.ask("U-ELEVENTH")
+    assert (refused.status_code, refused.json()["code"]) == (429, "RATE_LIMITED")
+    assert 590 <= int(refused.headers["Retry-After"]) <= 600
+
+
+def _post_for(
+    client_of: ClientOf, deployment: Deployment, *, seconds: float
+) -> tuple[list[float], list[str]]:
+    """Ask for reports, one after the other, through a server that began before and one that begins now."""
+    clients = [client_of(deployment.webs[0]), client_of(deployment.flask())]
+    took: list[float] = []
+    jobs: list[str] = []
+
+    def time_is_up() -> bool:
+        sent = time.monotonic()
+        jobs.append(clients[len(jobs) % 2].accepted(f"U-DURING-{len(jobs)}"))
+        took.append(time.monotonic() - sent)
+        return sent - began >= seconds and len(jobs) >= 100
+
+    began = time.monotonic()
+    wait_until(time_is_up, seconds=60, what="a hundred requests")
+    return took, jobs
+
+
+def _p99(took: list[float]) -> float:
+    return sorted(took)[round(len(took) * 0.99) - 1]

@@ -1,0 +1,168 @@
+"""Whatever somebody else pushes into Redis, a worker does its own work and nothing more."""
+
+import json
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+from sqlalchemy import select
+
+from sqr_jobs.adapters.sql.tables import audit, job
+from tests.acceptance.client import Client
+from tests.acceptance.deployment import Deployment
+from tests.acceptance.fixtures import ClientOf
+from tests.acceptance.program import Program
+from tests.servers.ports import wait_until
+
+_QUEUE = "dramatiq:sqr_jobs"
+
+
+class _Bomb:
+    """Unpickled, it would leave a file behind."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self._path,)
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    """Give what somebody with access to the broker has."""
+    with Redis.from_url(redis_url) as client:
+        yield client
+
+
+def test_hostile_messages_change_nothing_and_the_worker_goes_on(
+    distributed: Deployment, client_of: ClientOf, redis: Redis, tmp_path: Path
+) -> None:
+    """The broker is not trusted: a message can ring, and do nothing else."""
+    # Given a worker with one thread, so that whatever stops it stops everything
+    distributed.configure(worker_threads=1)
+    worker = distributed.worker()
+    web = distributed.fastapi()
+    ours, theirs = client_of(web), client_of(web, "others")
+    done = theirs.accepted("U-THEIRS")
+    theirs.complete(done)
+    served = theirs.download(done).content
+    crater = tmp_path / "crater"
+    hostile = {
+        "garbage": b"\x00\xff\xfe garbage \x80",
+        "nothing": b"",
+        "a pickle": pickle.dumps(_Bomb(crater)),
+        "no object": b"[1, 2, 3]",
+        "null": b"null",
+        "too deep": b"[" * 200_000,
+        "too large": _message([("x" * 10_485_760)]),
+        "an unknown actor": _message([done], actor_name="os.system"),
+        "an unknown queue": _message([done], queue_name="elsewhere"),
+        "a job that has ended": _message([done]),
+        "no job": _message(["00000000-0000-4000-8000-000000000000"]),
+        "a statement": _message(["'; DROP TABLE sqr_jobs_job; --"]),
+        "no string": _message([{"job": [done]}]),
+        "a NUL": _message(["\x00"]),
+        "a surrogate": _message(["\ud800"]),
+        "too many arguments": _message([done, done, done]),
+        "keywords": _message([], kwargs={"job_id": done, "shell": True}),
+        "no arguments": _message(None),
+        "no options": _message([done], options=None),
+        "no message id in its options": _message([done], options={}),
+        "a late hour": _message([done], options={"redis_message_id": "late", "eta": 99_999_999_999_999}),
+        "a missing field": json.dumps({"queue_name": "sqr_jobs"}).encode(),
+    }
+    before = _rows(distributed)
+    # When each of these arrives
+    stopped = []
+    for number, (what, data) in enumerate(hostile.items()):
+        _push(redis, f"hostile-{number}", data)
+        wait_until(lambda: redis.llen(_QUEUE) == 0, seconds=15, what=f"the fetching of {what}")
+        if not _serves(ours, worker, f"U-AFTER-{number}"):
+            stopped.append(what)
+            worker.kill()
+            redis.flushall()  # it would stop the next one too
+            worker = distributed.worker()
+    # Then the worker goes on after each, and nothing has changed
+    assert stopped == []
+    after = _rows(distributed)
+    assert {key: row for key, row in after.items() if key in before} == before
+    assert theirs.download(done).content == served
+    assert not crater.exists()
+
+
+def test_ids_without_messages_do_not_stop_a_worker(
+    distributed: Deployment, client_of: ClientOf, redis: Redis
+) -> None:
+    """Whoever evicts keys from a full Redis may take the messages and leave the queue."""
+    distributed.configure(worker_threads=1)
+    worker = distributed.worker()
+    client = client_of(distributed.fastapi())
+    redis.rpush(_QUEUE, *[f"nothing-{number}" for number in range(50)])
+    assert _serves(client, worker, "U1")
+
+
+def test_a_message_that_names_another_orgs_waiting_job_only_rings(
+    distributed: Deployment, client_of: ClientOf, redis: Redis
+) -> None:
+    """It is then made for the org that asked for it, as it would have been anyway (I10)."""
+    web = distributed.fastapi()
+    ours, theirs = client_of(web), client_of(web, "others")
+    job_id = theirs.accepted("U1")
+    redis.flushall()
+    _push(redis, "hostile", _message([job_id]))
+    distributed.worker()
+    theirs.complete(job_id)
+    assert ours.look(job_id).status_code == 404
+
+
+def test_a_key_of_another_type_under_the_queues_name_does_not_end_the_worker(
+    distributed: Deployment, client_of: ClientOf, redis: Redis
+) -> None:
+    """Another program's key in a shared Redis costs jobs their doorbell until someone removes it."""
+    worker = distributed.worker()
+    client = client_of(distributed.fastapi())
+    client.complete(client.accepted("U1"))
+    wait_until(lambda: redis.set(_QUEUE, "not a list"), seconds=1, what="the key")
+    job_id = client.accepted("U2")
+    wait_until(lambda: "WRONGTYPE" in worker.said() or redis.delete(_QUEUE), seconds=5, what="an error")
+    redis.delete(_QUEUE)
+    client.complete(job_id)
+    assert worker.is_alive()
+
+
+def _message(arguments: Any, **fields: Any) -> bytes:
+    message = {
+        "queue_name": "sqr_jobs",
+        "actor_name": "sqr_jobs_process",
+        "args": arguments,
+        "kwargs": {},
+        "options": {"redis_message_id": "hostile"},
+        "message_id": "hostile",
+        "message_timestamp": 0,
+    }
+    return json.dumps({**message, **fields}).encode()
+
+
+def _push(redis: Redis, message_id: str, data: bytes) -> None:
+    redis.hset(f"{_QUEUE}.msgs", message_id, data)
+    redis.rpush(_QUEUE, message_id)
+
+
+def _serves(client: Client, worker: Program, user_id: str) -> bool:
+    try:
+        client.complete(client.accepted(user_id), seconds=10)
+    except TimeoutError:
+        return False
+    return worker.is_alive()
+
+
+def _rows(deployment: Deployment) -> dict[tuple[str, object], Any]:
+    with deployment.database.read() as connection:
+        jobs = connection.execute(select(job)).all()
+        events = connection.execute(select(audit)).all()
+    return {("job", row.job_id): tuple(row) for row in jobs} | {
+        ("event", row.audit_id): tuple(row) for row in events
+    }

@@ -1,0 +1,164 @@
+"""The bucket or the database gone for a while, with jobs in the middle of it."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.acceptance.deployment import Deployment
+from tests.acceptance.figures import Measured
+from tests.acceptance.fixtures import QUICK, ClientOf
+from tests.acceptance.lawful import assert_lawful, ways
+from tests.servers.ports import wait_until
+from tests.servers.postgres import PostgresServer
+from tests.servers.s3 import S3Bucket, S3Server
+
+
+@pytest.fixture
+def own_s3() -> Iterator[S3Server]:
+    """Give an S3 server that the test may stop."""
+    with S3Server() as server:
+        yield server
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """Give a PostgreSQL server that the test may kill."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+def on_own_s3(tmp_path: Path, postgres_url: str, redis_url: str, own_s3: S3Server) -> Iterator[Deployment]:
+    """Give a deployment whose bucket is on that server."""
+    bucket = S3Bucket(
+        endpoint_url=own_s3.endpoint_url,
+        access_key=own_s3.access_key,
+        secret_key=own_s3.secret_key,
+        region=own_s3.region,
+        bucket=own_s3.create_bucket(),
+    )
+    with Deployment.distributed(
+        tmp_path, postgres_url=postgres_url, redis_url=redis_url, bucket=bucket, **QUICK, max_failures=12
+    ) as deployment:
+        deployment.migrate()
+        yield deployment
+
+
+@pytest.fixture
+def on_own_postgres(
+    tmp_path: Path, own_postgres: PostgresServer, redis_url: str, s3_bucket: S3Bucket
+) -> Iterator[Deployment]:
+    """Give a deployment whose database is on that server."""
+    url = own_postgres.create_database()
+    with Deployment.distributed(
+        tmp_path, postgres_url=url, redis_url=redis_url, bucket=s3_bucket, **QUICK, database_timeout_s=2
+    ) as deployment:
+        deployment.migrate()
+        yield deployment
+
+
+def test_a_document_that_could_not_be_stored_is_made_again(
+    on_own_s3: Deployment, own_s3: S3Server, client_of: ClientOf, measured: Measured
+) -> None:
+    """A bucket that is away for a moment costs a retry, not the report (STORAGE_UNAVAILABLE)."""
+    worker = on_own_s3.worker()
+    client = client_of(on_own_s3.fastapi())
+    ready = client.accepted("U1")
+    client.complete(ready)
+    # Given an attempt that has yet to store its document
+    job_id = client.accepted("U-WAIT")
+    wait_until(lambda: on_own_s3.has_begun("U-WAIT"), seconds=30, what="the attempt")
+    # When the bucket is gone
+    own_s3.stop()
+    on_own_s3.let_go("U-WAIT")
+    wait_until(lambda: "retry" in ways(on_own_s3.history(job_id)), seconds=15, what="a retry")
+    # Then the job waits for another try, and a document that is stored is told to be out of reach
+    failed = next(event for event in on_own_s3.history(job_id) if event.why == "retry")
+    assert failed.error_code == "STORAGE_UNAVAILABLE"
+    assert client.status(job_id)["status"] == "IN_PROGRESS"
+    refused = client.ask_url(ready)
+    assert (refused.status_code, refused.json()["code"]) == (503, "SERVICE_UNAVAILABLE")
+    assert "Retry-After" in refused.headers
+    # And it completes once the bucket is back
+    own_s3.start()
+    began = time.monotonic()
+    client.complete(job_id)
+    measured("from the bucket's return to the end of the job", time.monotonic() - began)
+    client.download(job_id)
+    client.download(ready)
+    assert_lawful(on_own_s3.history(job_id))
+    assert worker.is_alive()
+
+
+@pytest.mark.parametrize(("lease_s", "away_s"), [(20, 2), (4, 4)], ids=["shorter", "longer"])
+def test_jobs_that_run_through_an_outage_of_the_database_all_end(
+    on_own_postgres: Deployment,
+    own_postgres: PostgresServer,
+    client_of: ClientOf,
+    measured: Measured,
+    *,
+    lease_s: float,
+    away_s: float,
+) -> None:
+    """Whether it is shorter or longer than a lease: what was committed stands, and all go on (I1, I3)."""
+    # Given jobs that run on every thread of two workers, and jobs that wait
+    on_own_postgres.configure(lease_s=lease_s)
+    workers = [on_own_postgres.worker(), on_own_postgres.dramatiq()]
+    client = client_of(on_own_postgres.fastapi())
+    running = [f"U-WAIT-{number}" for number in range(4)]
+    jobs = {user: client.accepted(user) for user in running}
+    wait_until(lambda: all(map(on_own_postgres.has_begun, running)), seconds=30, what="running attempts")
+    jobs |= {f"U{number}": client.accepted(f"U{number}") for number in range(6)}
+    # When the database is killed, and the attempts come to their end meanwhile
+    on_own_postgres.database.close()
+    own_postgres.kill_immediately()
+    refused = client.ask("U-LATE")
+    assert (refused.status_code, refused.json()["code"]) == (503, "SERVICE_UNAVAILABLE")
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert client.look(jobs["U0"]).status_code == 503
+    for user in running:
+        on_own_postgres.let_go(user)
+    back_at = time.monotonic() + away_s
+    wait_until(lambda: time.monotonic() >= back_at, seconds=away_s + 1, what="the end of the outage")
+    own_postgres.start()
+    # Then all jobs complete
+    began = time.monotonic()
+    for job_id in jobs.values():
+        client.complete(job_id)
+        client.download(job_id)
+        assert_lawful(on_own_postgres.history(job_id))
+    measured("from the database's return to the end of all jobs", time.monotonic() - began)
+    if lease_s > away_s:  # the attempts insisted until they could record their end
+        for user in running:
+            assert ways(on_own_postgres.history(jobs[user])) == ["create", "claim", "complete"]
+    for worker in workers:
+        assert worker.is_alive()
+    client.complete(client.accepted("U-LATE"))
+
+
+def test_a_frozen_database_costs_each_request_its_timeout_and_no_more(
+    on_own_postgres: Deployment, own_postgres: PostgresServer, client_of: ClientOf, measured: Measured
+) -> None:
+    """A database that takes connections and does not answer must not take the web server with it."""
+    client = client_of(on_own_postgres.fastapi())
+    job_id = client.accepted("U1")
+    pid = own_postgres._own_process().pid
+    assert pid is not None
+    server = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    for process in server:
+        process.suspend()
+    try:
+        began = time.monotonic()
+        answers = [client.look(job_id), client.ask("U2")]
+        took = time.monotonic() - began
+    finally:
+        for process in server:
+            process.resume()
+    measured("for two requests while the database was frozen, of 2 s of timeout each", took)
+    assert [answer.status_code for answer in answers] == [503, 503]
+    assert took <= 2 * 5
+    on_own_postgres.worker()
+    client.complete(job_id)
