@@ -1,5 +1,7 @@
 """Dramatiq's Redis broker with a consumer that waits on the server instead of polling."""
 
+import contextlib
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -126,10 +128,16 @@ class _BlockingConsumer(_RedisConsumer):
                 message = self._ours(data)
             except Exception:  # noqa: BLE001 - somebody else's bytes must not stop the consumer
                 self.logger.warning("dropped a message that is not one of ours")
+                self._forget(data)
                 continue
             self.queued_message_ids.add(message.message_id)
             return MessageProxy(message)
         return None
+
+    def _forget(self, data: bytes) -> None:
+        """Acknowledge what was dropped, as far as it tells its own id, so that it does not come again."""
+        with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
+            self.broker.do_ack(self.queue_name, str(json.loads(data)["options"]["redis_message_id"]))
 
     def _ours(self, data: bytes) -> Message[Any]:
         """Decode a message that was sent to this queue for now: another would hold a thread, or end it."""

@@ -6,6 +6,8 @@ from typing import Any, SupportsIndex, overload
 
 from pydantic import BaseModel
 from reportlab import rl_config
+from reportlab.lib.utils import ImageReader
+from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate
 
 from sqr_jobs.documents.page import Page
@@ -26,8 +28,38 @@ def lay_out(template: Template[Any], data: BaseModel) -> bytes:
     rl_config.useA85 = 0  # ASCII85 would grow each stream by a quarter, for finishing to take back
     buffer = io.BytesIO()
     document = _Document(buffer, template, data)
-    document.build(_Pulled(template.flowables(data)) or [Paragraph("")])  # a PDF has at least one page
+    content = _Pulled(template.flowables(data)) or [Paragraph("")]  # a PDF has at least one page
+    document.build(content, canvasmaker=_Canvas)
     return buffer.getvalue()
+
+
+class _Canvas(Canvas):
+    """Draws inline images as ordinary ones: ReportLab can write them inline with ASCII85 only."""
+
+    def drawInlineImage(  # noqa: N802 - ReportLab's name and parameters
+        self,
+        image: Any,
+        x: float,
+        y: float,
+        width: float | None = None,
+        height: float | None = None,
+        preserveAspectRatio: bool = False,  # noqa: FBT001, FBT002, N803
+        anchor: str = "c",
+        anchorAtXY: bool = False,  # noqa: FBT001, FBT002, N803
+        showBoundary: bool = False,  # noqa: ARG002, FBT001, FBT002, N803
+        extraReturn: Any = None,  # noqa: ARG002, N803
+    ) -> tuple[Any, Any]:
+        source = image if isinstance(image, str) else ImageReader(image)
+        return self.drawImage(
+            source,
+            x,
+            y,
+            width,
+            height,
+            preserveAspectRatio=preserveAspectRatio,
+            anchor=anchor,
+            anchorAtXY=anchorAtXY,
+        )
 
 
 class _Document(BaseDocTemplate):

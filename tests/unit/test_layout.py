@@ -1,10 +1,15 @@
 """From flowables to pages."""
 
+import io
 import re
 from collections.abc import Iterator
 
+import pikepdf
 import pytest
+from PIL import Image as PillowImage
 from pydantic import BaseModel
+from reportlab.graphics.shapes import Drawing
+from reportlab.graphics.shapes import Image as ImageShape
 from reportlab.platypus import Flowable, PageBreak, Spacer
 from reportlab.platypus.doctemplate import LayoutError
 
@@ -158,3 +163,13 @@ def test_the_same_content_gives_the_same_bytes() -> None:
     """An attempt may be repeated."""
     template = template_of(lambda: [Paragraph("x", "title"), Paragraph("y " * 500)])
     assert lay_out(template, Nothing()) == lay_out(template, Nothing())
+
+
+def test_an_inline_image_is_drawn_like_any_other() -> None:
+    """Charts draw theirs inline, which ReportLab can't do without ASCII85."""
+    drawing = Drawing(50, 50)
+    drawing.add(ImageShape(0, 0, 50, 50, PillowImage.new("RGB", (4, 4), "red")))
+    with pikepdf.open(io.BytesIO(lay_out(template_of(lambda: [drawing]), Nothing()))) as pdf:
+        assert any(
+            item.get("/Subtype") == "/Image" for item in pdf.objects if isinstance(item, pikepdf.Stream)
+        )
