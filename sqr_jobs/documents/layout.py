@@ -36,7 +36,7 @@ def lay_out(template: Template[Any], data: BaseModel) -> bytes:
 class _Canvas(Canvas):
     """Draws inline images as ordinary ones: ReportLab can write them inline with ASCII85 only."""
 
-    def drawInlineImage(  # noqa: N802 - ReportLab's name and parameters
+    def drawInlineImage(  # noqa: N802, PLR0917 - ReportLab's name and parameters
         self,
         image: Any,
         x: float,
