@@ -61,7 +61,7 @@ def http(session: nox.Session, framework: str) -> None:
 def acceptance(session: nox.Session) -> None:
     """Test real processes on real servers, the command line, and what happens when something is killed."""
     _install(session, "demo", "tests")
-    session.run("pytest", "tests/acceptance", "tests/faults", "tests/cli", *session.posargs)
+    session.run("pytest", "tests/testing", "tests/cli", "tests/acceptance", "tests/faults", *session.posargs)
 
 
 @nox.session(default=False)
