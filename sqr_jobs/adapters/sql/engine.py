@@ -95,7 +95,9 @@ def _sqlite_engine(url: URL, timeout_s: float) -> Engine:
             "An in-memory SQLite database is seen by one connection only. Set SQR_JOBS_DATABASE_URL to a "
             "file: sqlite:////var/lib/app/jobs.db."
         )
-    engine = create_engine(url, connect_args={"timeout": timeout_s}, hide_parameters=True)
+    engine = create_engine(
+        url, connect_args={"timeout": timeout_s}, pool_timeout=timeout_s, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
@@ -138,6 +140,7 @@ class Database:
         self.engine = own
         self.clock_offset_ms = clock_offset_ms
         self._timeout_ms = math.ceil(timeout_s * 1000)
+        self._is_host_engine = is_host_engine
         self._sets_timeout = not self.is_sqlite and is_host_engine
 
     @property
@@ -184,8 +187,9 @@ class Database:
             yield connection
 
     def close(self) -> None:
-        """Close the pooled connections of an engine of our own."""
-        self.engine.dispose()
+        """Close the pooled connections of an engine of our own; a host's PostgreSQL pool is the host's."""
+        if self.is_sqlite or not self._is_host_engine:
+            self.engine.dispose()
 
 
 def after_commit(connection: Connection, action: Callable[[], None]) -> None:
