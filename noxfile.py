@@ -10,7 +10,7 @@ nox.options.error_on_missing_interpreters = True
 nox.options.reuse_existing_virtualenvs = True
 
 _PROJECT = nox.project.load_toml("pyproject.toml")
-_SOURCES = ("sqr_jobs", "sqr_jobs_flask", "sqr_jobs_fastapi", "tests", "noxfile.py")
+_SOURCES = ("sqr_jobs", "sqr_jobs_flask", "sqr_jobs_fastapi", "tests", "docs", "noxfile.py")
 
 
 def _install(session: nox.Session, extras: str, *groups: str) -> None:
@@ -55,6 +55,13 @@ def http(session: nox.Session, framework: str) -> None:
     """Test the endpoints through one framework, with the other not installed."""
     _install(session, f"{framework},postgres,redis,s3", "tests")
     session.run("pytest", "tests/http", *session.posargs, env={"SQR_TEST_FRAMEWORKS": framework})
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Run what the documentation shows, and hold its references to the code."""
+    _install(session, "demo", "tests")
+    session.run("pytest", "tests/docs", *session.posargs)
 
 
 @nox.session

@@ -187,11 +187,17 @@ class Settings(BaseSettings):
                     "SQR_JOBS_JWT_KEY is not a PEM public key. Set the key that starts with -----BEGIN, or, "
                     "for a shared secret, SQR_JOBS_JWT_ALGORITHMS=HS256."
                 )
-        elif any(name.startswith("HS") or name == "none" for name in self.jwt_algorithms):
-            faults.append(
-                "SQR_JOBS_JWT_ALGORITHMS names an HS algorithm beside public keys, which would let anyone "
-                "sign with the public key. Name only the issuer's own, such as RS256."
-            )
+        elif any(name.startswith("HS") for name in self.jwt_algorithms):
+            if self.jwt_key or self.jwt_jwks_url:
+                faults.append(
+                    "SQR_JOBS_JWT_ALGORITHMS names an HS algorithm beside public keys, which would let "
+                    "anyone sign with the public key. Name only the issuer's own, such as RS256."
+                )
+            else:
+                faults.append(
+                    "SQR_JOBS_JWT_ALGORITHMS names an HS algorithm and SQR_JOBS_JWT_KEY is not set. Set it "
+                    "to the shared secret."
+                )
         unknown = sorted(set(self.jwt_algorithms) - _ALGORITHMS)
         if unknown or not self.jwt_algorithms:
             faults.append(
@@ -212,11 +218,6 @@ class Settings(BaseSettings):
             faults.append(
                 "SQR_JOBS_BROKER_URL does not start with redis:// or rediss://. Set such an address, or "
                 "leave it out to run the worker inside the web process."
-            )
-        if self.broker_url and not self.database_url:
-            faults.append(
-                "SQR_JOBS_BROKER_URL is set and SQR_JOBS_DATABASE_URL is not. Several machines need one "
-                "database: set SQR_JOBS_DATABASE_URL=postgresql+psycopg://user:password@host/name."
             )
         return faults
 

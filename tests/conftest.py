@@ -4,11 +4,16 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqr_jobs.adapters.sql import Database
+
+# The same examples in every run: a suite must not fail by chance on somebody's machine.
+settings.register_profile("steady", derandomize=True)
+settings.load_profile("steady")
 
 pytest_plugins = ["tests.servers.plugin"]
 

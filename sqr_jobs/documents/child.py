@@ -38,6 +38,7 @@ def main(arguments: list[str]) -> int:
     `arguments` are the descriptors of the output file and of the lifeline.
     """
     output_fd, lifeline_fd = (int(argument) for argument in arguments)
+    _take_signals()
     _die_with_parent(lifeline_fd)
     orders, replies = os.dup(_STDIN), os.dup(_STDOUT)
     # What a template starts must not read orders, and what it prints must not be taken for a reply.
@@ -65,6 +66,18 @@ def main(arguments: list[str]) -> int:
             reply["worn"] = True  # the parent ends this child, and starts another
         _send(replies, reply)
     return 0
+
+
+def _take_signals() -> None:
+    """Leave the end to the parent, and to the two timers, whatever was inherited.
+
+    A supervisor that stops a worker signals its whole control group; an attempt that runs may still end.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    for number in (signal.SIGALRM, signal.SIGIO):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM, signal.SIGIO})
 
 
 def _restore(variable: str, value: str | None) -> None:

@@ -10,6 +10,7 @@ from sqr_jobs.domain.caller import User
 __all__ = ["content_disposition", "default_filename", "safe_filename"]
 
 _MAX_BYTES = 150
+_NAME_BYTES = 100
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 _SUFFIX_LETTERS = 4
 _KEPT_MARKS = "-_."
@@ -23,7 +24,11 @@ def default_filename(user: User, job_id: str) -> str:
     """
     digest = hashlib.sha256(job_id.encode()).digest()
     suffix = "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest[:_SUFFIX_LETTERS])
-    parts = [_clean(user.given_name)[:1], _clean(user.family_name)[:60].strip(_KEPT_MARKS), suffix]
+    parts = [
+        _clean(user.given_name)[:1],
+        _cut(_clean(user.family_name)[:60], _NAME_BYTES).strip(_KEPT_MARKS),
+        suffix,
+    ]
     return safe_filename("_".join(["SQR", *(part for part in parts if part)]) + ".pdf")
 
 
@@ -36,8 +41,7 @@ def safe_filename(name: str) -> str:
     stem = _clean(name.removesuffix(".pdf")).strip(_KEPT_MARKS)
     if _RESERVED.match(f"{stem}."):
         stem = f"document-{stem}"
-    while len(stem.encode()) > _MAX_BYTES - len(".pdf"):
-        stem = stem[:-1]
+    stem = _cut(stem, _MAX_BYTES - len(".pdf"))
     stem = stem.rstrip(_KEPT_MARKS) or "document"
     return f"{stem}.pdf"
 
@@ -47,6 +51,11 @@ def content_disposition(filename: str) -> str:
     plain = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode()
     fallback = re.sub(r"[^A-Za-z0-9._-]+", "-", plain)
     return f"attachment; filename=\"{fallback}\"; filename*=UTF-8''{quote(filename, safe='')}"
+
+
+def _cut(text: str, max_bytes: int) -> str:
+    """Keep as many characters as fit into so many bytes of UTF-8."""
+    return text.encode()[:max_bytes].decode("utf-8", "ignore")
 
 
 def _clean(text: str) -> str:

@@ -1,10 +1,12 @@
 """Creates and changes the tables, with Alembic, in a version table of our own.
 
-Run by `sqr-jobs db upgrade`. A host that has Alembic itself adds this folder's `versions` to its
-`version_locations`.
+Run by `sqr-jobs db upgrade`. A host that has Alembic itself leaves our tables, which all begin with
+`sqr_jobs_`, out of its autogenerate: docs/howto/migrations.md.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -12,7 +14,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from sqr_jobs.adapters.sql.engine import translated
 from sqr_jobs.errors import ConfigurationError
@@ -20,6 +22,7 @@ from sqr_jobs.errors import ConfigurationError
 __all__ = ["VERSION_TABLE", "current", "downgrade", "head", "upgrade"]
 
 VERSION_TABLE = "sqr_jobs_alembic_version"
+_WAIT_S, _LOOK_AGAIN_S = 60.0, 0.2
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
@@ -54,19 +57,33 @@ def _config() -> Config:
 
 def _run(engine: Engine, what: Callable[[Config], None]) -> None:
     config = _config()
-    with translated(), engine.connect() as connection:
+    with translated(), engine.connect() as connection, _alone(connection):
         config.attributes["connection"] = connection
-        if (
-            engine.dialect.name == "postgresql"
-        ):  # several deployments may start at once, and indexes take time
-            connection.execute(text("SELECT set_config('statement_timeout', '0', false)"))
-            connection.execute(text("SELECT pg_advisory_lock(7305, 1)"))
         try:
             what(config)
         except CommandError as error:
             raise ConfigurationError(f"{error}. `sqr-jobs db current` shows the revisions.") from None
         connection.commit()
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_unlock(7305, 1)"))
-            connection.execute(text("RESET statement_timeout"))
-            connection.commit()
+
+
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    """Let one deployment of several that start at once migrate, without a timeout: an index takes its time."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    until = time.monotonic() + _WAIT_S
+    while not connection.scalar(text("SELECT pg_try_advisory_lock(7305, 1)")):
+        connection.rollback()
+        if time.monotonic() >= until:
+            raise ConfigurationError("Another migration is at work. Try again after it.")
+        time.sleep(_LOOK_AGAIN_S)
+    connection.execute(text("SELECT set_config('statement_timeout', '0', false)"))
+    connection.commit()
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.execute(text("SELECT pg_advisory_unlock(7305, 1)"))
+        connection.execute(text("RESET statement_timeout"))
+        connection.commit()

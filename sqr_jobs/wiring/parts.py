@@ -1,6 +1,7 @@
 """From settings to adapters, one function per port; each imports what it makes, because most are extras."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqr_jobs.domain.failures import RetryPolicy
@@ -10,6 +11,7 @@ from sqr_jobs.ports import Authenticator, DocumentProducer, DocumentStore, RateL
 from sqr_jobs.settings import Settings
 
 if TYPE_CHECKING:
+    import dramatiq
     from sqlalchemy import Engine
 
     from sqr_jobs.adapters.redis_broker import BlockingRedisBroker
@@ -25,6 +27,7 @@ __all__ = [
     "policy_for",
     "producer_for",
     "ringing_broker_for",
+    "working_broker_for",
 ]
 
 _MEBIBYTE = 1_048_576
@@ -122,13 +125,26 @@ def producer_for(settings: Settings, catalog: "Catalog", factory: Callable[[], s
 
 def ringing_broker_for(url: str) -> "BlockingRedisBroker":
     """Make the broker of a web process. Raises `ConfigurationError` without the Redis client."""
-    try:
+    with _needing_redis():
         from sqr_jobs.adapters.redis_broker import ringing_broker  # noqa: PLC0415
+    return ringing_broker(url)
+
+
+def working_broker_for(url: str, threads: int, lifecycle: "dramatiq.Middleware") -> "BlockingRedisBroker":
+    """Make the broker of a worker process. Raises `ConfigurationError` likewise."""
+    with _needing_redis():
+        from sqr_jobs.adapters.redis_broker import working_broker  # noqa: PLC0415
+    return working_broker(url, threads=threads, middleware=[lifecycle])
+
+
+@contextmanager
+def _needing_redis() -> Iterator[None]:
+    try:
+        yield
     except ModuleNotFoundError:
         raise ConfigurationError(
             "The Redis client is missing. Install it: pip install 'sqr-jobs[redis]'."
         ) from None
-    return ringing_broker(url)
 
 
 def policy_for(settings: Settings) -> RetryPolicy:

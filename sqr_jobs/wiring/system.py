@@ -60,8 +60,13 @@ class System:
         engine: "Engine | None",
         authenticator: Authenticator | None,
     ) -> None:
+        if settings.broker_url and not settings.database_url and engine is None:
+            raise ConfigurationError(
+                "SQR_JOBS_BROKER_URL is set and there is no database that several machines share. Set "
+                "SQR_JOBS_DATABASE_URL=postgresql+psycopg://user:password@host/name, or pass engine=…"
+            )
         self.settings = settings
-        self.users = users
+        self._users = users
         self.templates = templates
         self.factory = settings.factory
         self.ceiling = Ceiling(jobs=settings.rate_limit, window_ms=settings.rate_window_s * 1000)
@@ -74,6 +79,13 @@ class System:
     def needs_factory(self) -> bool:
         """Whether this process will start render children."""
         return self.settings.is_embedded and self.settings.render == "child"
+
+    @functools.cached_property
+    def users(self) -> UserDirectory:
+        """The host's people."""
+        from sqr_jobs.adapters.sql.directory import TranslatedDirectory  # noqa: PLC0415
+
+        return TranslatedDirectory(self._users)
 
     @functools.cached_property
     def database(self) -> "Database":
@@ -211,7 +223,6 @@ class System:
         Raises `ConfigurationError` where no broker is configured: then the worker is embedded.
         """
         from sqr_jobs.actors import declare_actors  # noqa: PLC0415
-        from sqr_jobs.adapters.redis_broker import working_broker  # noqa: PLC0415
         from sqr_jobs.adapters.worker_lifecycle import WorkerLifecycle  # noqa: PLC0415
 
         url = parts.broker_url(self.settings)
@@ -221,7 +232,7 @@ class System:
                 "needed here. Set it to redis://host:6379/0 to run workers of their own."
             )
         lifecycle = WorkerLifecycle(self.service)
-        broker = working_broker(url, threads=self.settings.worker_threads, middleware=[lifecycle])
+        broker = parts.working_broker_for(url, self.settings.worker_threads, lifecycle)
         declare_actors(broker, lifecycle.process)
         return broker
 

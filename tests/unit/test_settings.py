@@ -102,8 +102,8 @@ def test_the_settings_that_hold_secrets_are_secret() -> None:
         ({"jwt_key": SECRET}, "SQR_JOBS_JWT_KEY is not a PEM public key"),
         ({"jwt_key": SECRET, "jwt_algorithms": "HS256,RS256"}, "SQR_JOBS_JWT_KEY is not a PEM public key"),
         ({"jwt_key": SECRET, "jwt_algorithms": "none"}, "SQR_JOBS_JWT_"),
-        ({"jwt_key": PUBLIC_KEY, "jwt_algorithms": "HS256"}, "let anyone sign with the public key"),
-        ({"jwt_key": PUBLIC_KEY, "jwt_algorithms": "RS256,HS512"}, "let anyone sign with the public key"),
+        ({"jwt_key": PUBLIC_KEY, "jwt_algorithms": "HS256"}, "sign with the public key"),
+        ({"jwt_key": PUBLIC_KEY, "jwt_algorithms": "RS256,HS512"}, "sign with the public key"),
         ({"jwt_key": PUBLIC_KEY, "jwt_algorithms": "RS256,none"}, "SQR_JOBS_JWT_ALGORITHMS"),
         ({"jwt_jwks_url": "https://host/keys", "jwt_algorithms": "HS256"}, "SQR_JOBS_JWT_ALGORITHMS"),
         ({"jwt_jwks_url": "file:///etc/passwd"}, "SQR_JOBS_JWT_JWKS_URL must be an http"),
@@ -116,7 +116,6 @@ def test_the_settings_that_hold_secrets_are_secret() -> None:
             "SQR_JOBS_BROKER_URL does not start with redis",
         ),
         ({"broker_url": f"{SECRET}@host", "database_url": GOOD_DATABASE}, "SQR_JOBS_BROKER_URL"),
-        ({"broker_url": f"redis://:{SECRET}@host"}, "SQR_JOBS_DATABASE_URL is not"),
     ],
     ids=lambda value: ", ".join(f"{k}" for k in value) if isinstance(value, dict) else "",
 )

@@ -1,0 +1,1 @@
+"""The tutorial's application: people, and reports on them."""

@@ -1,0 +1,1 @@
+"""Runs what the documentation shows, and holds it to the code."""

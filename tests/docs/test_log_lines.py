@@ -1,0 +1,66 @@
+"""Log lines that a page quotes are lines that the code writes."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.docs.pages import ROOT, Page
+
+_PREFIX = re.compile(r"^(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL) (?P<logger>[\w.]+): ")
+_PAGES = [page for page in Page.every() if page.blocks("log")]
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.name)
+def test_every_quoted_line_can_be_written(page: Page) -> None:
+    """At night someone searches the log for what the page quotes."""
+    written = set(_written())
+    unknown = []
+    for block in page.blocks("log"):
+        for line in block.text.splitlines():
+            if line.startswith(("  ", "…")) or line.endswith("raised at"):
+                continue  # a stack
+            prefix = _PREFIX.match(line)
+            message = line[prefix.end() :] if prefix else line
+            if not any(
+                re.fullmatch(form, message)
+                for level, logger, form in written
+                if not prefix or (prefix["level"], prefix["logger"]) == (level, logger)
+            ):
+                unknown.append(line)
+    assert unknown == []
+
+
+def _written() -> Iterator[tuple[str, str, str]]:
+    """Find each logging call of the library: its level, its logger and the form of its message."""
+    for path in (ROOT / "sqr_jobs").rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        loggers = [
+            node.args[0].value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call)
+            and ast.unparse(node.func) == "logging.getLogger"
+            and node.args
+            and isinstance(node.args[0], ast.Constant)
+        ]
+        for node in ast.walk(tree):
+            if loggers and isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                for level, text in _message(node):
+                    yield level, str(loggers[0]), _form(text)
+
+
+def _message(call: ast.Call) -> Iterator[tuple[str, str]]:
+    function = ast.unparse(call.func)
+    texts = [
+        node.value for node in call.args if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    if function.startswith("_logger.") and texts and isinstance(call.args[0], ast.Constant):
+        level = function.removeprefix("_logger.").upper()
+        yield ("ERROR" if level == "EXCEPTION" else level), texts[0]
+    elif function == "self._log" and texts:  # the processor's, which names the job first
+        yield ast.unparse(call.args[0]).removeprefix("logging."), f"job %s: {texts[0]}"
+
+
+def _form(text: str) -> str:
+    return re.sub(r"%(?:\\)?(?:\.\d)?[sdf]|%\\\.1f", ".*", re.escape(text).replace(r"\%", "%"))
