@@ -68,7 +68,7 @@ def _run(engine: Engine, what: Callable[[Config], None]) -> None:
 
 @contextmanager
 def _alone(connection: Connection) -> Iterator[None]:
-    """Let one deployment of several that start at once migrate, without a timeout: an index takes its time."""
+    """Let one of several deployments migrate at a time, without a timeout: an index takes its time."""
     if connection.dialect.name != "postgresql":
         yield
         return
