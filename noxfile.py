@@ -46,7 +46,7 @@ def core(session: nox.Session) -> None:
         "-c",
         "import importlib.util as u; assert not u.find_spec('flask') and not u.find_spec('fastapi')",
     )
-    session.run("pytest", "tests/unit", "tests/contracts", "tests/servers", "--cov", *session.posargs)
+    session.run("pytest", "tests/unit", "tests/contracts", "tests/servers", *session.posargs)
 
 
 @nox.session
@@ -57,7 +57,7 @@ def http(session: nox.Session, framework: str) -> None:
     session.run("pytest", "tests/http", *session.posargs, env={"SQR_TEST_FRAMEWORKS": framework})
 
 
-@nox.session
+@nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """Run what the documentation shows, and hold its references to the code."""
     _install(session, "demo", "tests")
