@@ -63,7 +63,8 @@ class System:
         if settings.broker_url and not settings.database_url and engine is None:
             raise ConfigurationError(
                 "SQR_JOBS_BROKER_URL is set and there is no database that several machines share. Set "
-                "SQR_JOBS_DATABASE_URL=postgresql+psycopg://user:password@host/name, or pass engine=… to build_report_jobs."
+                "SQR_JOBS_DATABASE_URL=postgresql+psycopg://user:password@host/name, or pass "
+                "engine=… to build_report_jobs."
             )
         self.settings = settings
         self._users = users
