@@ -52,6 +52,24 @@ class NewJob:
     lifetime_ms: int
     """From creation to the deadline."""
 
+    def created(self, now: int) -> "Job":
+        """Make the job as it stands at its creation, in epoch milliseconds of the database's clock."""
+        return Job(
+            job_id=self.job_id,
+            org_id=self.org_id,
+            user_id=self.user_id,
+            template=self.template,
+            state=JobState.QUEUED,
+            attempt=0,
+            failures=0,
+            crashes=0,
+            created_at=now,
+            updated_at=now,
+            available_at=now,
+            deadline_at=now + self.lifetime_ms,
+            as_of=now,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class IdempotencyKey:
@@ -122,21 +140,14 @@ class Job:
 
     def as_created(self) -> "Job":
         """Show the job as its creation answered it, whatever has become of it."""
-        return Job(
+        asked = NewJob(
             job_id=self.job_id,
             org_id=self.org_id,
             user_id=self.user_id,
             template=self.template,
-            state=JobState.QUEUED,
-            attempt=0,
-            failures=0,
-            crashes=0,
-            created_at=self.created_at,
-            updated_at=self.created_at,
-            available_at=self.created_at,
-            deadline_at=self.deadline_at,
-            as_of=self.created_at,
+            lifetime_ms=self.deadline_at - self.created_at,
         )
+        return asked.created(self.created_at)
 
     @property
     def is_overdue(self) -> bool:

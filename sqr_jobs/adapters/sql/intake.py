@@ -150,21 +150,7 @@ class SqlJobIntake:
         expire(connection, self._database, active)
 
     def _insert(self, connection: Connection, new: NewJob, now: int) -> Job:
-        created = Job(
-            job_id=new.job_id,
-            org_id=new.org_id,
-            user_id=new.user_id,
-            template=new.template,
-            state=JobState.QUEUED,
-            attempt=0,
-            failures=0,
-            crashes=0,
-            created_at=now,
-            updated_at=now,
-            available_at=now,
-            deadline_at=now + new.lifetime_ms,
-            as_of=now,
-        )
+        created = new.created(now)
         connection.execute(
             insert(job).values(
                 job_id=created.job_id,
