@@ -1,0 +1,35 @@
+"""What the core needs from the world, one protocol per need, split by who uses it.
+
+Every implementation passes the port's contract suite under `tests/contracts`. Third-party exceptions never
+cross a port: what can go wrong is named in each docstring, by a class of `sqr_jobs.errors`.
+"""
+
+from sqr_jobs.ports.documents import (
+    DocumentProducer,
+    DocumentStore,
+    LocalDocuments,
+    ProducedDocument,
+    RenderOrder,
+)
+from sqr_jobs.ports.host import Authenticator, TemplateCatalog, UserDirectory
+from sqr_jobs.ports.jobs import JobExecution, JobHistory, JobIntake, JobUpkeep
+from sqr_jobs.ports.queue import JobQueue
+from sqr_jobs.ports.rates import Quota, RateLimiter
+
+__all__ = [
+    "Authenticator",
+    "DocumentProducer",
+    "DocumentStore",
+    "JobExecution",
+    "JobHistory",
+    "JobIntake",
+    "JobQueue",
+    "JobUpkeep",
+    "LocalDocuments",
+    "ProducedDocument",
+    "Quota",
+    "RateLimiter",
+    "RenderOrder",
+    "TemplateCatalog",
+    "UserDirectory",
+]

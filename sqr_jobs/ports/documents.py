@@ -1,0 +1,92 @@
+"""Making documents, and keeping their bytes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from sqr_jobs.domain.job import TemplateRef
+
+if TYPE_CHECKING:
+    from sqr_jobs.leases import Lease
+
+__all__ = ["DocumentProducer", "DocumentStore", "LocalDocuments", "ProducedDocument", "RenderOrder"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderOrder:
+    """What an attempt asks the producer to make."""
+
+    job_id: str
+    org_id: str
+    user_id: str
+    template: TemplateRef
+    created_at: int
+    """Epoch milliseconds; the document's date."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProducedDocument:
+    """The finished bytes, before they are stored."""
+
+    file: BinaryIO = field(repr=False)
+    """Positioned at its start; it has no name on disk, so nothing is left behind when the process dies."""
+    size: int
+    sha256: str
+    release: Callable[[], None] = field(repr=False)
+    """Must be called when the bytes are no longer needed."""
+
+
+class DocumentProducer(Protocol):
+    """Loads, lays out and finishes one document at a time per calling thread."""
+
+    def produce(self, order: RenderOrder, lease: "Lease") -> ProducedDocument:
+        """Make the document, or end the attempt at the lease's own end.
+
+        Raises `AttemptFailed`, `AttemptAborted` or `LeaseLost`; TEMPLATE_NOT_FOUND stands for a template
+        that this process does not know.
+        """
+        ...
+
+    def warm(self) -> None:
+        """Prepare what the first order would wait for. Raises `ConfigurationError`."""
+        ...
+
+    def close(self) -> None:
+        """End the idle render children."""
+        ...
+
+
+class DocumentStore(Protocol):
+    """Holds bytes under keys. Every method raises `DocumentsUnavailable`."""
+
+    def put(self, key: str, document: ProducedDocument, *, until: Callable[[], float]) -> None:
+        """Store the bytes; the server checks the SHA-256.
+
+        `until` tells the seconds that are left; the upload ends when there are none.
+        """
+        ...
+
+    def holds(self, key: str, *, size: int) -> bool:
+        """Say whether an object of this size is there."""
+        ...
+
+    def url(self, key: str, *, filename: str, expires_s: int, origin: str) -> str:
+        """Sign a fresh URL, for GET only, that the server refuses once expired or changed.
+
+        `origin` (the address at which the endpoints are mounted) serves stores that have no address of
+        their own.
+        """
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is no error."""
+        ...
+
+
+class LocalDocuments(Protocol):
+    """A document store whose URLs this service itself serves."""
+
+    def open_link(self, query: Mapping[str, str]) -> tuple[Path, str]:
+        """Check a signed link: the file, and the name to save it under. Raises `LinkRefused`."""
+        ...
