@@ -5,28 +5,53 @@ A host builds one `ReportJobs` with `build_report_jobs` and mounts it with `sqr_
 neither ReportLab, pikepdf, boto3 nor a web framework.
 """
 
+from sqr_jobs.documents.page import Page
 from sqr_jobs.documents.template import ReportRequest, Template
-from sqr_jobs.documents.text import Paragraph
+from sqr_jobs.documents.text import Paragraph, style
 from sqr_jobs.domain.caller import Caller, User
 from sqr_jobs.domain.failures import JobErrorCode
-from sqr_jobs.domain.job import Job, TemplateRef
+from sqr_jobs.domain.job import Document, Job, JobEvent, TemplateRef
+from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.domain.states import ApiStatus, JobState
-from sqr_jobs.errors import ConfigurationError, RequestRefused, SqrJobsError, Unavailable
-from sqr_jobs.ports import Authenticator, UserDirectory
+from sqr_jobs.errors import (
+    ConfigurationError,
+    DocumentsUnavailable,
+    RequestRefused,
+    SqrJobsError,
+    Unauthenticated,
+    Unavailable,
+)
+from sqr_jobs.ports import (
+    AsyncUserDirectory,
+    Authenticator,
+    DocumentStore,
+    LocalDocuments,
+    ProducedDocument,
+    UserDirectory,
+)
 from sqr_jobs.report_jobs import Download, ReportJobs
 from sqr_jobs.settings import Settings
-from sqr_jobs.wiring import build_report_jobs
+from sqr_jobs.wiring import build_report_jobs, mount
 
 __all__ = [
     "ApiStatus",
+    "AsyncUserDirectory",
     "Authenticator",
     "Caller",
     "ConfigurationError",
+    "Document",
+    "DocumentStore",
+    "DocumentsUnavailable",
     "Download",
     "Job",
     "JobErrorCode",
+    "JobEvent",
     "JobState",
+    "LocalDocuments",
+    "Page",
     "Paragraph",
+    "ProducedDocument",
+    "RateLimit",
     "ReportJobs",
     "ReportRequest",
     "RequestRefused",
@@ -34,8 +59,11 @@ __all__ = [
     "SqrJobsError",
     "Template",
     "TemplateRef",
+    "Unauthenticated",
     "Unavailable",
     "User",
     "UserDirectory",
     "build_report_jobs",
+    "mount",
+    "style",
 ]

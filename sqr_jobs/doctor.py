@@ -136,7 +136,7 @@ def _workers(system: System) -> str:
 
 
 def _limiter(system: System) -> str:
-    quota = system.limiter.hit(f"sqr-jobs-check-{secrets.token_hex(8)}")
+    quota = system.limiter.hit(f"sqr-jobs-check-{secrets.token_hex(8)}", system.default_rate_limit)
     if not system.limiter_answers():
         raise ConfigurationError(
             "its storage does not answer; each process counts for itself meanwhile, and the database holds "

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sqr_jobs.domain.caller import Caller, User, user_id_faults
-from sqr_jobs.domain.job import Ceiling, IdempotencyKey, Job, NewJob, Reservation
+from sqr_jobs.domain.job import IdempotencyKey, Job, NewJob, Reservation
+from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.domain.states import ApiStatus
 from sqr_jobs.errors import (
     DatabaseUnavailable,
@@ -93,9 +94,8 @@ class ReportParts(Protocol):
         """The registered templates."""
         ...
 
-    @property
-    def ceiling(self) -> Ceiling:
-        """How many jobs of an org the database accepts."""
+    def rate_limit(self, caller: Caller) -> RateLimit:
+        """How much the caller's org may ask for: what the limiter counts against, and the database."""
         ...
 
     @property
@@ -139,7 +139,7 @@ class ReportJobs:
 
         Raises `RateLimited`. Whatever this forgets, the ceiling in the database holds.
         """
-        quota = self.parts.limiter.hit(caller.org_id)
+        quota = self.parts.limiter.hit(caller.org_id, self.parts.rate_limit(caller))
         if not quota.allowed:
             raise RateLimited(retry_after_s=quota.reset_s, limit=quota.limit, window_s=quota.window_s)
         return quota
@@ -166,12 +166,14 @@ class ReportJobs:
         user_id: str,
         connection: Any = None,
         reservation: Reservation | None = None,
+        rate_limit: RateLimit | None = None,
     ) -> Job:
         """Store a job for a report on this user; when it returns, the job is committed.
 
         With `connection`, a SQLAlchemy connection in a transaction of the host's, the job is inserted under
         a SAVEPOINT and belongs to that transaction: the host's commit makes it, the host's rollback leaves
-        nothing. Raises `RequestInvalid`, `UserNotFound`, `UserNotPermitted`, `RateLimited`,
+        nothing. `rate_limit` is what `admit` counted against, asked for anew where it is missing. Raises
+        `RequestInvalid`, `UserNotFound`, `UserNotPermitted`, `RateLimited`,
         `JobAlreadyActive` or `DatabaseUnavailable`.
         """
         if faults := user_id_faults(user_id):
@@ -188,7 +190,10 @@ class ReportJobs:
             lifetime_ms=self.parts.lifetime_ms,
         )
         job = self.parts.intake.create(
-            new, self.parts.ceiling, connection=connection, reservation=reservation
+            new,
+            rate_limit or self.parts.rate_limit(caller),
+            connection=connection,
+            reservation=reservation,
         )
         if connection is None:
             self._ring(job.job_id)

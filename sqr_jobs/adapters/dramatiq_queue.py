@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["DramatiqQueue", "ObservableBroker"]
 
 _BREAKER_S = 5.0
+_SLOW_S = 0.1
 
 
 class ObservableBroker(Protocol):
@@ -40,9 +41,9 @@ class ObservableBroker(Protocol):
 class DramatiqQueue:
     """`JobQueue` on a Dramatiq broker.
 
-    One failed ring opens a breaker for 5 s: meanwhile nobody waits for a broker that does not answer, and the
-    relay rings when it is back. `broker` gives it at the first use, never before a fork, or raises
-    `QueueUnavailable`.
+    One ring that fails, or takes more than 100 ms, opens a breaker for 5 s: meanwhile nobody waits for a
+    broker that does not answer, and the relay rings within a second of its return. `broker` gives it at the
+    first use, never before a fork, or raises `QueueUnavailable`.
     """
 
     def __init__(
@@ -67,12 +68,15 @@ class DramatiqQueue:
             queue_name=self._queue_name, actor_name=self._actor_name, args=(job_id,), kwargs={}, options={}
         )
         broker = self._broker()
+        began = self._now()
         try:
             with _translated():
                 broker.enqueue(message)
         except QueueUnavailable:
             self._closed_from = self._now() + _BREAKER_S
             raise
+        if self._now() - began > _SLOW_S:
+            self._closed_from = self._now() + _BREAKER_S
 
     def waiting(self) -> int:
         """Count the messages that no consumer has fetched."""

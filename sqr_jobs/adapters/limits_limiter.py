@@ -11,6 +11,7 @@ from limits.errors import StorageError
 from limits.storage import MemoryStorage, MovingWindowSupport, Storage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
+from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.errors import ConfigurationError, LimiterUnavailable
 from sqr_jobs.ports import Quota, RateLimiter
 
@@ -18,45 +19,55 @@ __all__ = ["LimitsRateLimiter", "ShelteredRateLimiter", "limiter_for"]
 
 _logger = logging.getLogger("sqr_jobs.limiter")
 
-_TIMEOUT_S = 0.1
+_SLOW_S = 0.1
 _BREAKER_S = 5.0
+
+
+# The strategy is part of the key: another one would find a key of the wrong type there.
+_NAMESPACE = "sqr_jobs:moving"
+
+
+class _OrgWindow(RateLimitItemPerSecond):
+    """A limit whose numbers are no part of its key: a quota that is raised must not start from nothing."""
+
+    def key_for(self, *identifiers: bytes | str | float) -> str:
+        return "/".join([self.namespace, *map(str, identifiers)])
 
 
 class LimitsRateLimiter:
     """`RateLimiter` over one storage of `limits`. Entries are stamped by this process's clock."""
 
-    def __init__(self, storage: Storage, *, limit: int, window_s: int) -> None:
+    def __init__(self, storage: Storage) -> None:
         if not isinstance(storage, MovingWindowSupport):
             raise ConfigurationError(
                 "SQR_JOBS_LIMITER_URL names a storage without moving windows. Set redis://… or memory://."
             )
         self._limiter = MovingWindowRateLimiter(storage)
-        # The strategy is part of the key: another one would find a key of the wrong type there.
-        self._item = RateLimitItemPerSecond(limit, window_s, namespace="sqr_jobs:moving")
-        self._limit, self._window_s = limit, window_s
 
-    def hit(self, org_id: str) -> Quota:
+    def hit(self, org_id: str, limit: RateLimit) -> Quota:
         """Count one request, unless the window is full."""
+        item = _OrgWindow(limit.requests, limit.window_s, namespace=_NAMESPACE)
         try:
-            allowed = self._limiter.hit(self._item, org_id)
-            window = self._limiter.get_window_stats(self._item, org_id)
+            allowed = self._limiter.hit(item, org_id)
+            window = self._limiter.get_window_stats(item, org_id)
         except StorageError as error:
             raise LimiterUnavailable(type(error.storage_error).__name__) from None
         reset_s = math.ceil(window.reset_time - time.time())
         return Quota(
             allowed=allowed,
-            limit=self._limit,
-            window_s=self._window_s,
-            remaining=window.remaining if allowed else 0,
-            reset_s=min(max(reset_s, 1), self._window_s),
+            limit=limit.requests,
+            window_s=limit.window_s,
+            remaining=max(window.remaining, 0) if allowed else 0,
+            reset_s=min(max(reset_s, 1), limit.window_s),
         )
 
 
 class ShelteredRateLimiter:
     """Falls back to a window in this process's memory while the shared one is out of reach.
 
-    One failure opens a breaker for 5 s, so that a storage that swallows packets costs one request its
-    timeout, not every request. The database's ceiling holds the promise meanwhile.
+    One failure, or one answer after more than 100 ms, opens a breaker for 5 s, so that a storage that
+    swallows packets or crawls costs one request its time, not every request. The database's ceiling holds
+    the promise meanwhile.
     """
 
     def __init__(
@@ -72,31 +83,34 @@ class ShelteredRateLimiter:
         """Whether the shared storage failed a moment ago."""
         return self._now() < self._closed_from
 
-    def hit(self, org_id: str) -> Quota:
+    def hit(self, org_id: str, limit: RateLimit) -> Quota:
         """Count one request where it can be counted; never raises."""
-        if not self.is_sheltering:
-            try:
-                return self._shared.hit(org_id)
-            except LimiterUnavailable as error:
-                self._closed_from = self._now() + _BREAKER_S
-                _logger.warning("the rate limiter is out of reach, counting in memory: %s", error)
-        return self._fallback.hit(org_id)
+        if self.is_sheltering:
+            return self._fallback.hit(org_id, limit)
+        began = self._now()
+        try:
+            quota = self._shared.hit(org_id, limit)
+        except LimiterUnavailable as error:
+            self._shelter(str(error))
+            return self._fallback.hit(org_id, limit)
+        if self._now() - began > _SLOW_S:
+            self._shelter("too slow")
+        return quota
+
+    def _shelter(self, why: str) -> None:
+        self._closed_from = self._now() + _BREAKER_S
+        _logger.warning("the rate limiter is out of reach, counting in memory: %s", why)
 
 
-def limiter_for(url: str, *, limit: int, window_s: int) -> RateLimiter:
+def limiter_for(url: str) -> RateLimiter:
     """Make the limiter for `memory://` or a Redis URL. Raises `ConfigurationError`."""
-    in_memory = LimitsRateLimiter(MemoryStorage(), limit=limit, window_s=window_s)
+    in_memory = LimitsRateLimiter(MemoryStorage())
     if url.startswith("memory://"):
         return in_memory
     try:
-        from redis.backoff import NoBackoff  # noqa: PLC0415 - only the distributed form has redis
-        from redis.retry import Retry  # noqa: PLC0415
+        from sqr_jobs.adapters.quick_redis import quick_redis  # noqa: PLC0415 - only the distributed form
 
-        options: dict[str, Any] = {
-            "socket_timeout": _TIMEOUT_S,
-            "socket_connect_timeout": _TIMEOUT_S,
-            "retry": Retry(NoBackoff(), 0),
-        }
+        options: dict[str, Any] = {"connection_pool": quick_redis(url).connection_pool}
         storage: Any = storage_from_string(url, wrap_exceptions=True, **options)
     except ModuleNotFoundError:
         raise ConfigurationError(
@@ -106,4 +120,4 @@ def limiter_for(url: str, *, limit: int, window_s: int) -> RateLimiter:
         raise ConfigurationError(
             f"SQR_JOBS_LIMITER_URL does not serve ({type(error).__name__}). Set redis://host:6379/0 or memory://."
         ) from None
-    return ShelteredRateLimiter(LimitsRateLimiter(storage, limit=limit, window_s=window_s), in_memory)
+    return ShelteredRateLimiter(LimitsRateLimiter(storage), in_memory)

@@ -13,9 +13,10 @@ from dramatiq.errors import ConnectionClosed
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from sqr_jobs.adapters.quick_redis import quick_redis
+
 __all__ = ["BlockingRedisBroker", "ringing_broker", "working_broker"]
 
-_RING_TIMEOUT_S = 0.1
 _WAIT_S = 1.0
 _WORKERS = "sqr_jobs:workers"
 _ANNOUNCED_S = 10
@@ -164,13 +165,7 @@ class _BlockingConsumer(_RedisConsumer):
 
 def ringing_broker(url: str) -> BlockingRedisBroker:
     """Make the broker of a web process: a ring takes 100 ms at most and is never repeated."""
-    client = redis.Redis.from_url(
-        url,
-        socket_timeout=_RING_TIMEOUT_S,
-        socket_connect_timeout=_RING_TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),
-    )
-    return BlockingRedisBroker(client=client, middleware=[])
+    return BlockingRedisBroker(client=quick_redis(url), middleware=[])
 
 
 def working_broker(url: str, *, threads: int, middleware: list[Middleware]) -> BlockingRedisBroker:

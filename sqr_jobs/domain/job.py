@@ -6,7 +6,6 @@ from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.states import ACTIVE, ApiStatus, JobState, api_status
 
 __all__ = [
-    "Ceiling",
     "Claim",
     "Document",
     "IdempotencyKey",
@@ -88,14 +87,6 @@ class Reservation:
     org_id: str
     key: IdempotencyKey
     token: str = field(repr=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ceiling:
-    """How many jobs of one org may be accepted in any window; counted in SQL, whatever a limiter says."""
-
-    jobs: int
-    window_ms: int
 
 
 @dataclass(frozen=True, kw_only=True)

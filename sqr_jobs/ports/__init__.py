@@ -11,12 +11,13 @@ from sqr_jobs.ports.documents import (
     ProducedDocument,
     RenderOrder,
 )
-from sqr_jobs.ports.host import Authenticator, TemplateCatalog, UserDirectory
+from sqr_jobs.ports.host import AsyncUserDirectory, Authenticator, TemplateCatalog, UserDirectory
 from sqr_jobs.ports.jobs import JobExecution, JobHistory, JobIntake, JobUpkeep
 from sqr_jobs.ports.queue import JobQueue
 from sqr_jobs.ports.rates import Quota, RateLimiter
 
 __all__ = [
+    "AsyncUserDirectory",
     "Authenticator",
     "DocumentProducer",
     "DocumentStore",

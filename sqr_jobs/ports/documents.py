@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
 from sqr_jobs.domain.job import TemplateRef
 
@@ -84,6 +84,7 @@ class DocumentStore(Protocol):
         ...
 
 
+@runtime_checkable
 class LocalDocuments(Protocol):
     """A document store whose URLs this service itself serves."""
 

@@ -6,7 +6,7 @@ from typing import Protocol
 from sqr_jobs.domain.caller import Caller, User
 from sqr_jobs.domain.job import TemplateRef
 
-__all__ = ["Authenticator", "TemplateCatalog", "UserDirectory"]
+__all__ = ["AsyncUserDirectory", "Authenticator", "TemplateCatalog", "UserDirectory"]
 
 
 class UserDirectory(Protocol):
@@ -18,6 +18,21 @@ class UserDirectory(Protocol):
 
     def may_report(self, caller: Caller, user: User) -> bool:
         """Say whether this caller may have a report on this person *now*, from the host's own data."""
+        ...
+
+
+class AsyncUserDirectory(Protocol):
+    """`UserDirectory` with coroutines, for hosts whose data is reached by an event loop.
+
+    Called on the loop that serves the request where a thread of it asks (FastAPI), else on a loop of its own.
+    """
+
+    async def find(self, user_id: str) -> User | None:
+        """Find the person with this id, as `UserDirectory.find`."""
+        ...
+
+    async def may_report(self, caller: Caller, user: User) -> bool:
+        """Say whether this caller may have a report on this person *now*."""
         ...
 
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from sqr_jobs.domain.failures import JobErrorCode
-from sqr_jobs.domain.job import Ceiling, Claim, Document, IdempotencyKey, Job, JobEvent, NewJob, Reservation
+from sqr_jobs.domain.job import Claim, Document, IdempotencyKey, Job, JobEvent, NewJob, Reservation
+from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.domain.states import JobState
 
 __all__ = ["JobExecution", "JobHistory", "JobIntake", "JobUpkeep"]
@@ -16,7 +17,7 @@ class JobIntake(Protocol):
     def create(
         self,
         new: NewJob,
-        ceiling: Ceiling,
+        ceiling: RateLimit,
         *,
         connection: Any = None,
         reservation: Reservation | None = None,

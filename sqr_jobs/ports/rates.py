@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from sqr_jobs.domain.rate_limit import RateLimit
+
 __all__ = ["Quota", "RateLimiter"]
 
 
@@ -17,10 +19,19 @@ class Quota:
     reset_s: int
     """Seconds until one more request is let through than now, at least 1 where none is."""
 
+    @property
+    def rate_limit(self) -> RateLimit:
+        """What was counted against."""
+        return RateLimit(requests=self.limit, window_s=self.window_s)
+
 
 class RateLimiter(Protocol):
     """Lets at most so many requests of an org through in any window."""
 
-    def hit(self, org_id: str) -> Quota:
-        """Count one request. Raises `LimiterUnavailable` within 150 ms of a storage that does not answer."""
+    def hit(self, org_id: str, limit: RateLimit) -> Quota:
+        """Count one request, unless that many were let through in the window.
+
+        Raises `LimiterUnavailable` within 150 ms of a storage that does not answer. A limit that changes
+        leaves what was counted.
+        """
         ...

@@ -118,7 +118,9 @@ class Endpoints:
         try:
             quota = self.reports.admit(caller)
             user_id = _valid(body).user_id
-            job = self.reports.create(caller, user_id=user_id, reservation=reservation)
+            job = self.reports.create(
+                caller, user_id=user_id, reservation=reservation, rate_limit=quota.rate_limit
+            )
         except RateLimited as refusal:
             return self._with_quota(self._problem(request, refusal), _spent(refusal))
         except Exception as error:  # noqa: BLE001 - every error has an answer in the table

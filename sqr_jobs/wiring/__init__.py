@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqr_jobs.documents.template import Catalog, Template
 from sqr_jobs.domain.caller import Caller, User
+from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.errors import ConfigurationError
 from sqr_jobs.factory import path_of
-from sqr_jobs.ports import Authenticator, UserDirectory
+from sqr_jobs.ports import AsyncUserDirectory, Authenticator, DocumentStore, UserDirectory
 from sqr_jobs.report_jobs import ReportJobs
 from sqr_jobs.settings import Settings
 from sqr_jobs.wiring.system import System, system_of
@@ -23,17 +24,21 @@ __all__ = ["System", "build_report_jobs", "mount", "system_of"]
 def build_report_jobs(
     settings: Settings | None = None,
     *,
-    users: UserDirectory,
+    users: UserDirectory | AsyncUserDirectory,
     templates: Iterable[Template[Any]],
     engine: "Engine | None" = None,
     authenticator: Authenticator | None = None,
+    documents: DocumentStore | None = None,
     choose_template: Callable[[Caller, User], type[Template[Any]] | Template[Any]] | None = None,
+    choose_rate_limit: Callable[[Caller], RateLimit | None] | None = None,
 ) -> ReportJobs:
     """Build the service from settings and the host's own parts; nothing starts and nothing connects.
 
     `engine` is the host's SQLAlchemy engine, whose database then holds the jobs; without it the database is
-    `SQR_JOBS_DATABASE_URL`, else a SQLite file. `authenticator` replaces the judging of JWTs. By default a
-    new job's template is the last of `templates`. Raises `ConfigurationError`.
+    `SQR_JOBS_DATABASE_URL`, else a SQLite file. `authenticator` replaces the judging of JWTs, `documents`
+    the bucket or folder. `choose_template` picks a new job's template, by default the last of `templates`;
+    `choose_rate_limit` an org's quota, by default (and for None) that of the settings. Raises
+    `ConfigurationError`.
     """
     system = System(
         settings or Settings(),
@@ -41,6 +46,8 @@ def build_report_jobs(
         templates=Catalog(templates, choose_template),
         engine=engine,
         authenticator=authenticator,
+        documents=documents,
+        choose_rate_limit=choose_rate_limit,
     )
     if engine is not None:
         _ = system.database  # refuses an engine that can't serve, where the host passes it

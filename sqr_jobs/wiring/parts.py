@@ -81,7 +81,7 @@ def limiter_for(settings: Settings) -> RateLimiter:
     from sqr_jobs.adapters import limits_limiter  # noqa: PLC0415
 
     url = _secret(settings.limiter_url) or broker_url(settings) or "memory://"
-    return limits_limiter.limiter_for(url, limit=settings.rate_limit, window_s=settings.rate_window_s)
+    return limits_limiter.limiter_for(url)
 
 
 def authenticator_for(settings: Settings) -> Authenticator | None:

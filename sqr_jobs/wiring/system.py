@@ -1,17 +1,21 @@
 """All parts of one service, each made when it is first asked for."""
 
 import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sqr_jobs.domain.job import Ceiling
+from sqr_jobs.domain.caller import Caller
+from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.errors import ConfigurationError, QueueUnavailable
 from sqr_jobs.leases import LeaseKeeper
 from sqr_jobs.maintenance import Maintenance
 from sqr_jobs.ports import (
+    AsyncUserDirectory,
     Authenticator,
     DocumentProducer,
     DocumentStore,
     JobQueue,
+    LocalDocuments,
     RateLimiter,
     UserDirectory,
 )
@@ -55,10 +59,12 @@ class System:
         self,
         settings: Settings,
         *,
-        users: UserDirectory,
+        users: UserDirectory | AsyncUserDirectory,
         templates: "Catalog",
         engine: "Engine | None",
         authenticator: Authenticator | None,
+        documents: DocumentStore | None,
+        choose_rate_limit: Callable[[Caller], RateLimit | None] | None,
     ) -> None:
         if settings.broker_url and not settings.database_url and engine is None:
             raise ConfigurationError(
@@ -70,11 +76,13 @@ class System:
         self._users = users
         self.templates = templates
         self.factory = settings.factory
-        self.ceiling = Ceiling(jobs=settings.rate_limit, window_ms=settings.rate_window_s * 1000)
+        self.default_rate_limit = RateLimit(requests=settings.rate_limit, window_s=settings.rate_window_s)
         self.lifetime_ms = round(settings.deadline_s * 1000)
         self.reports = ReportJobs(self)
         self._engine = engine
         self._authenticator = authenticator
+        self._documents = documents
+        self._choose_rate_limit = choose_rate_limit
 
     @property
     def needs_factory(self) -> bool:
@@ -84,9 +92,9 @@ class System:
     @functools.cached_property
     def users(self) -> UserDirectory:
         """The host's people."""
-        from sqr_jobs.adapters.sql.directory import TranslatedDirectory  # noqa: PLC0415
+        from sqr_jobs.adapters.sql.directory import HostDirectory  # noqa: PLC0415
 
-        return TranslatedDirectory(self._users)
+        return HostDirectory(self._users)
 
     @functools.cached_property
     def database(self) -> "Database":
@@ -112,10 +120,25 @@ class System:
         """The rate limiter in front."""
         return parts.limiter_for(self.settings)
 
+    def rate_limit(self, caller: Caller) -> RateLimit:
+        """How much the caller's org may ask for: the host's choice, else the settings'."""
+        if self._choose_rate_limit is None:
+            return self.default_rate_limit
+        from sqr_jobs.adapters.sql.engine import translated  # noqa: PLC0415
+
+        with translated():
+            chosen = self._choose_rate_limit(caller)
+        if not isinstance(chosen, RateLimit | None):
+            raise ConfigurationError(
+                f"choose_rate_limit returned {type(chosen).__name__}. Return a RateLimit, or None for the "
+                "settings' own."
+            )
+        return chosen or self.default_rate_limit
+
     @functools.cached_property
     def documents(self) -> DocumentStore:
-        """The document store."""
-        return parts.documents_for(self.settings, files_path=FILES_PATH)
+        """The document store: the host's own, the bucket, or the local folder."""
+        return self._documents or parts.documents_for(self.settings, files_path=FILES_PATH)
 
     @functools.cached_property
     def queue(self) -> JobQueue:
@@ -132,7 +155,7 @@ class System:
     @functools.cached_property
     def endpoints(self) -> Endpoints:
         """The endpoints, over the host's authenticator or the configured keys."""
-        settings = self.settings
+        settings, documents = self.settings, self.documents
         return Endpoints(
             self.reports,
             authenticator=self._authenticator or parts.authenticator_for(settings),
@@ -142,7 +165,7 @@ class System:
             read_scope=settings.read_scope,
             public_url=settings.public_url,
             support_contact=settings.support_contact,
-            local_documents=None if settings.s3_bucket else self.documents,  # type: ignore[arg-type]
+            local_documents=documents if isinstance(documents, LocalDocuments) else None,
         )
 
     @functools.cached_property

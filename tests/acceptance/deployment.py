@@ -17,7 +17,7 @@ import psutil
 
 from sqr_jobs import Job, migrations
 from sqr_jobs.adapters.sql import Database, SqlJobHistory, SqlJobIntake, engine_for
-from sqr_jobs.ports import JobEvent
+from sqr_jobs.domain.job import JobEvent
 from tests.acceptance.client import PREFIX, Client
 from tests.acceptance.program import ROOT, Program, script
 from tests.host.reports import FACTORY, KEY

@@ -4,8 +4,8 @@ import itertools
 from collections.abc import Sequence
 
 from sqr_jobs import JobState
+from sqr_jobs.domain.job import JobEvent
 from sqr_jobs.domain.states import TERMINAL, TRANSITIONS, Transition
-from sqr_jobs.ports import JobEvent
 
 __all__ = ["assert_lawful", "ways"]
 

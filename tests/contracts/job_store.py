@@ -14,12 +14,13 @@ from sqr_jobs.adapters.sql import (
 )
 from sqr_jobs.adapters.sql.tables import audit, job
 from sqr_jobs.domain.failures import JobErrorCode, RetryPolicy
-from sqr_jobs.domain.job import Ceiling, Claim, Document, Job, NewJob, Reservation, TemplateRef
+from sqr_jobs.domain.job import Claim, Document, Job, NewJob, Reservation, TemplateRef
+from sqr_jobs.domain.rate_limit import RateLimit
 
 __all__ = ["CEILING", "LEASE_S", "NO_CEILING", "RETENTION_S", "TEMPLATE", "JobStore", "document_of"]
 
-CEILING = Ceiling(jobs=10, window_ms=600_000)
-NO_CEILING = Ceiling(jobs=100_000, window_ms=600_000)
+CEILING = RateLimit(requests=10, window_s=600)
+NO_CEILING = RateLimit(requests=100_000, window_s=600)
 LEASE_S = 30
 RETENTION_S = 86_400
 TEMPLATE = TemplateRef(name="report", version="v1")
@@ -49,7 +50,7 @@ class JobStore:
         *,
         org_id: str = "acme",
         lifetime_s: float = 300,
-        ceiling: Ceiling = NO_CEILING,
+        ceiling: RateLimit = NO_CEILING,
         connection: Any = None,
         reservation: Reservation | None = None,
     ) -> Job:

@@ -9,7 +9,7 @@ from sqr_jobs.domain.states import JobState
 from sqr_jobs.errors import JobAlreadyActive, RateLimited
 from tests.contracts.job_store import CEILING, TEMPLATE, JobStore, document_of
 
-WINDOW_MS = CEILING.window_ms
+WINDOW_MS = CEILING.window_s * 1000
 ONE_ID_EACH = ["us1", "US1", "us1 ", " us1", "us\u00e9", "use\u0301", "us%", "us_"]
 ONE_ID_EACH_NAMES = ["lower", "upper", "blank after", "blank before", "composed", "decomposed", "%", "_"]
 

@@ -5,10 +5,13 @@ one worker, which lives and dies with it, never falls silent.
 """
 
 import json
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import Any
 
 import dramatiq
 import pytest
@@ -240,3 +243,55 @@ def test_the_broker_is_made_at_the_first_ring() -> None:
     queue.ring(JOB_ID)
     assert made == [1]
     broker.close()
+
+
+def test_a_ring_whose_host_name_can_not_be_looked_up_gives_up_in_time(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I16: no socket's timeout bounds the resolver, which may take half a minute."""
+    answered = threading.Event()
+    look_up = socket.getaddrinfo
+
+    def hang(*arguments: Any, **options: Any) -> Any:
+        assert answered.wait(30)
+        return look_up(*arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    now = [0.0]
+    queue = _queue(ringing_broker(redis_url), lambda: now[0])
+    before = threading.active_count()
+    began = time.monotonic()
+    for _ in range(5):
+        with pytest.raises(QueueUnavailable):
+            queue.ring(JOB_ID)
+        now[0] += 6
+    assert time.monotonic() - began < 1
+    assert threading.active_count() <= before + 1, "one thread waits, however many rings there were"
+    answered.set()
+    wait_until(lambda: threading.active_count() == before, seconds=10, what="the look-up to end")
+    queue.ring(JOB_ID)
+    assert queue.waiting() == 1
+
+
+def test_a_broker_that_crawls_is_left_to_the_relay_for_five_seconds() -> None:
+    """Each reply in time, and all of them slow: every request would wait for them."""
+    now = [0.0]
+
+    class Crawling:
+        rings = 0
+
+        def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> Any:
+            self.rings += 1
+            now[0] += 0.12
+            return message
+
+    broker = Crawling()
+    queue = _queue(broker, lambda: now[0])  # type: ignore[arg-type]
+    queue.ring(JOB_ID)
+    for _ in range(3):
+        with pytest.raises(QueueUnavailable, match="a moment ago"):
+            queue.ring(JOB_ID)
+    assert broker.rings == 1
+    now[0] += 5
+    queue.ring(JOB_ID)
+    assert broker.rings == 2

@@ -1,5 +1,6 @@
 """A host's own login, in each framework's way."""
 
+import asyncio
 import importlib
 from collections.abc import Callable
 from typing import Any
@@ -11,15 +12,24 @@ __all__ = ["own_login"]
 _SCOPES = frozenset({"reports:create", "reports:read"})
 
 
-def own_login(framework: str, *, scopes: frozenset[str] = _SCOPES, style: str = "") -> Any:
+def own_login(
+    framework: str,
+    *,
+    scopes: frozenset[str] = _SCOPES,
+    style: str = "",
+    seen: list[asyncio.AbstractEventLoop] | None = None,
+) -> Any:
     """Let in whoever names an org in `X-Org`; refuse everyone else as the host refuses, with a 418.
 
-    `style` is how FastAPI is told: "callable" (the default), "depends", or "async".
+    `style` is how FastAPI is told: "callable" (the default), "depends", or "async", which notes in `seen` the
+    loop it ran on.
     """
-    return (_fastapi if framework == "fastapi" else _flask)(scopes, style)
+    if framework == "fastapi":
+        return _fastapi(scopes, style, seen if seen is not None else [])
+    return _flask(scopes)
 
 
-def _flask(scopes: frozenset[str], _style: str) -> Callable[[], Caller]:
+def _flask(scopes: frozenset[str]) -> Callable[[], Caller]:
     flask = importlib.import_module("flask")
 
     def current_caller() -> Caller:
@@ -31,7 +41,7 @@ def _flask(scopes: frozenset[str], _style: str) -> Callable[[], Caller]:
     return current_caller
 
 
-def _fastapi(scopes: frozenset[str], style: str) -> Any:
+def _fastapi(scopes: frozenset[str], style: str, seen: list[asyncio.AbstractEventLoop]) -> Any:
     fastapi = importlib.import_module("fastapi")
 
     def current_caller(x_org: str | None = fastapi.Header(default=None)) -> Caller:
@@ -40,6 +50,7 @@ def _fastapi(scopes: frozenset[str], style: str) -> Any:
         return Caller(org_id=x_org, scopes=scopes)
 
     async def current_caller_async(x_org: str | None = fastapi.Header(default=None)) -> Caller:
+        seen.append(asyncio.get_running_loop())
         return current_caller(x_org)
 
     match style:

@@ -2,25 +2,25 @@
 
 import re
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import time_machine
 
+from sqr_jobs import RateLimit
 from sqr_jobs.ports import Quota
 from tests.host.tokens import bearer
 from tests.http.clients import JSON, Client
 from tests.http.situations import Broken
 
-ClientOn = Callable[[str], Client]
+pytestmark = pytest.mark.both_forms
 
 
 class _Forgetful:
     """A limiter whose memory was wiped: it lets everyone through."""
 
-    def hit(self, org_id: str) -> Quota:
-        return Quota(allowed=True, limit=10, window_s=600, remaining=10, reset_s=600)
+    def hit(self, org_id: str, limit: RateLimit) -> Quota:
+        return Quota(allowed=True, limit=limit.requests, window_s=limit.window_s, remaining=10, reset_s=600)
 
 
 def _refused(client: Client, times: int, org: str = "acme") -> None:
@@ -152,11 +152,8 @@ def test_refused_requests_do_not_prolong_the_wait(client: Client) -> None:
         assert client.post({}).status == 400
 
 
-def test_the_ceiling_in_the_database_holds_when_the_limiter_forgets(
-    client_on: ClientOn, database_url: str
-) -> None:
+def test_the_ceiling_in_the_database_holds_when_the_limiter_forgets(client: Client) -> None:
     """Redis may be wiped at any moment: never more than ten accepted jobs in ten minutes all the same."""
-    client = client_on(database_url)
     client.system.limiter = _Forgetful()
     for number in range(10):
         assert client.post({"userId": f"U-{number}"}).status == 202
@@ -172,9 +169,8 @@ def test_the_ceiling_in_the_database_holds_when_the_limiter_forgets(
     assert client.post({"userId": "U-12"}).status == 429
 
 
-def test_the_ceiling_holds_for_simultaneous_requests(client_on: ClientOn, database_url: str) -> None:
+def test_the_ceiling_holds_for_simultaneous_requests(client: Client) -> None:
     """Counting and inserting are one step, on every database."""
-    client = client_on(database_url)
     client.system.limiter = _Forgetful()
     with ThreadPoolExecutor(8) as threads:
         statuses = list(threads.map(lambda n: client.post({"userId": f"U-{n}"}).status, range(16)))

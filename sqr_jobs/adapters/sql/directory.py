@@ -1,27 +1,29 @@
 """The host's people, asked for in the database that may just be out of reach."""
 
+from sqr_jobs.adapters.coroutines import settled
 from sqr_jobs.adapters.sql.engine import translated
 from sqr_jobs.domain.caller import Caller, User
-from sqr_jobs.ports import UserDirectory
+from sqr_jobs.ports import AsyncUserDirectory, UserDirectory
 
-__all__ = ["TranslatedDirectory"]
+__all__ = ["HostDirectory"]
 
 
-class TranslatedDirectory:
-    """`UserDirectory` over the host's own, which most often asks the same database by SQLAlchemy.
+class HostDirectory:
+    """`UserDirectory` over the host's own, with plain methods or with coroutines.
 
-    Its outage is then ours: an answer of 503, not of 500 with the driver's words in the log.
+    The host most often asks the same database by SQLAlchemy; its outage is then ours: an answer of 503, not
+    of 500 with the driver's words in the log.
     """
 
-    def __init__(self, users: UserDirectory) -> None:
+    def __init__(self, users: UserDirectory | AsyncUserDirectory) -> None:
         self._users = users
 
     def find(self, user_id: str) -> User | None:
         """Ask the host. Raises `DatabaseUnavailable` and whatever else the host raises."""
         with translated():
-            return self._users.find(user_id)
+            return settled(self._users.find(user_id))
 
     def may_report(self, caller: Caller, user: User) -> bool:
         """Ask the host, likewise."""
         with translated():
-            return self._users.may_report(caller, user)
+            return settled(self._users.may_report(caller, user))

@@ -12,7 +12,8 @@ from sqr_jobs.adapters.sql.engine import Database, translated
 from sqr_jobs.adapters.sql.idempotency import SqlIdempotency
 from sqr_jobs.adapters.sql.rows import expire, job_from_row, record, select_jobs
 from sqr_jobs.adapters.sql.tables import job
-from sqr_jobs.domain.job import Ceiling, IdempotencyKey, Job, NewJob, Reservation
+from sqr_jobs.domain.job import IdempotencyKey, Job, NewJob, Reservation
+from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.domain.states import JobState
 from sqr_jobs.errors import (
     ConfigurationError,
@@ -38,7 +39,7 @@ class SqlJobIntake:
     def create(
         self,
         new: NewJob,
-        ceiling: Ceiling,
+        ceiling: RateLimit,
         *,
         connection: Any = None,
         reservation: Reservation | None = None,
@@ -107,14 +108,14 @@ class SqlJobIntake:
             )
         return _savepoint(connection)
 
-    def _refuse_over_ceiling(self, connection: Connection, org_id: str, ceiling: Ceiling) -> int:
+    def _refuse_over_ceiling(self, connection: Connection, org_id: str, ceiling: RateLimit) -> int:
         """Count what was accepted in the window; return the moment of counting."""
-        now = self._database.now
+        now, window_ms = self._database.now, ceiling.window_s * 1000
         newest = (
             select(job.c.created_at)
-            .where(job.c.org_id == org_id, job.c.created_at > self._database.now_as_bound - ceiling.window_ms)
+            .where(job.c.org_id == org_id, job.c.created_at > self._database.now_as_bound - window_ms)
             .order_by(job.c.created_at.desc())
-            .limit(ceiling.jobs)
+            .limit(ceiling.requests)
             .subquery()
         )
         seen: RowMapping = (
@@ -128,11 +129,12 @@ class SqlJobIntake:
             .mappings()
             .one()
         )
-        if seen["accepted"] >= ceiling.jobs:
-            window_s = ceiling.window_ms // 1000
-            wait_s = math.ceil((seen["oldest"] + ceiling.window_ms - seen["now"]) / 1000)
+        if seen["accepted"] >= ceiling.requests:
+            wait_s = math.ceil((seen["oldest"] + window_ms - seen["now"]) / 1000)
             raise RateLimited(
-                retry_after_s=min(max(wait_s, 1), max(window_s, 1)), limit=ceiling.jobs, window_s=window_s
+                retry_after_s=min(max(wait_s, 1), ceiling.window_s),
+                limit=ceiling.requests,
+                window_s=ceiling.window_s,
             )
         return int(seen["now"])
 

@@ -1,0 +1,73 @@
+"""A Redis client for a request's thread: an answer soon, or none."""
+
+import functools
+import threading
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+__all__ = ["quick_redis"]
+
+_TIMEOUT_S = 0.1
+
+
+def quick_redis(url: str) -> redis.Redis:
+    """Make a client that waits 100 ms at most for a connection and for each reply, and repeats nothing.
+
+    The time for a connection includes the look-up of its host name, which no socket's timeout bounds.
+    """
+    client = redis.Redis.from_url(
+        url,
+        socket_timeout=_TIMEOUT_S,
+        socket_connect_timeout=_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+    )
+    pool = client.connection_pool
+    pool.connection_class = _bounded(pool.connection_class)
+    return client
+
+
+@functools.cache
+def _bounded(connection_class: Any) -> Any:
+    """Derive from a connection (by TCP, TLS or a Unix socket) one whose `connect` returns in time."""
+
+    class BoundedConnection(connection_class):  # type: ignore[misc]  # whichever class the URL asks for
+        is_open = False
+        attempt: threading.Thread | None = None
+        failure: Exception | None = None
+
+        def connect(self) -> None:
+            """Connect in a thread that may be left behind.
+
+            The pool gives this same connection again; until that thread has ended, it is refused at once, so
+            that an outage leaves no more threads than there are connections.
+            """
+            if self.is_open:
+                return super().connect()  # type: ignore[no-any-return]  # finds nothing to do
+            if self.attempt is not None and self.attempt.is_alive():
+                raise redis.TimeoutError("an earlier attempt still waits")
+            self.failure = None
+            self.attempt = threading.Thread(target=self._try, name="sqr-jobs-redis-connect", daemon=True)
+            self.attempt.start()
+            self.attempt.join(_TIMEOUT_S)
+            if self.attempt.is_alive():
+                raise redis.TimeoutError("no connection in time")
+            self.attempt = None
+            if self.failure is not None:
+                raise self.failure
+            return None
+
+        def disconnect(self, *args: Any, **kwargs: Any) -> None:
+            self.is_open = False
+            super().disconnect(*args, **kwargs)
+
+        def _try(self) -> None:
+            try:
+                super().connect()
+                self.is_open = True
+            except Exception as error:  # noqa: BLE001 - handed over to the thread that asked
+                self.failure = error
+
+    return BoundedConnection

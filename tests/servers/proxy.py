@@ -1,0 +1,128 @@
+"""A TCP proxy for tests: what lies between a service and its servers, and can fail."""
+
+import contextlib
+import socket
+import struct
+import threading
+from types import TracebackType
+from typing import Self
+
+__all__ = ["Proxy"]
+
+_CHUNK = 65_536
+_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER with no time: the close is a reset, as when a firewall or a crashed machine forgets."""
+
+
+class Proxy:
+    """Passes bytes on to a server, until told otherwise.
+
+    `delay_s` holds each piece of a reply back; `silence` swallows all bytes both ways and keeps every
+    connection open, as a black hole does; `drop_reply` loses one reply and its connection, after the server
+    has acted.
+    """
+
+    def __init__(self, target_port: int, *, target_host: str = "127.0.0.1") -> None:
+        self._target = (target_host, target_port)
+        self._server = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port: int = self._server.getsockname()[1]
+        self.delay_s = 0.0
+        self.dropped = threading.Event()
+        self._is_silent = False
+        self._replies_until_drop: int | None = None
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        threading.Thread(target=self._accept, name="proxy", daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        with contextlib.suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self.cut()
+
+    def silence(self) -> None:
+        """Swallow every byte from now on; connections are taken and stay."""
+        self._is_silent = True
+
+    def heal(self) -> None:
+        """Pass bytes on at once again; what was swallowed is lost, so connections of before are reset."""
+        was_silent, self._is_silent = self._is_silent, False
+        self.delay_s = 0.0
+        self._replies_until_drop = None
+        if was_silent:
+            self.cut()
+
+    def cut(self) -> None:
+        """Reset every connection."""
+        with self._lock:
+            pairs, self._pairs = self._pairs, []
+        for pair in pairs:
+            for end in pair:
+                _reset(end)
+
+    def drop_reply(self, number: int = 1) -> None:
+        """Lose the n-th reply from now on, and reset its connection; `dropped` is set when it happened."""
+        self.dropped.clear()
+        self._replies_until_drop = number
+
+    def _accept(self) -> None:
+        while not self._ended.is_set():
+            try:
+                client, _ = self._server.accept()
+            except OSError:
+                return
+            try:
+                server = socket.create_connection(self._target, timeout=5)
+            except OSError:
+                _reset(client)
+                continue
+            server.settimeout(None)
+            for end in (client, server):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self._lock:
+                self._pairs.append((client, server))
+            for source, sink, is_reply in ((client, server, False), (server, client, True)):
+                threading.Thread(target=self._pump, args=(source, sink, is_reply), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, is_reply: bool) -> None:
+        try:
+            while piece := source.recv(_CHUNK):
+                if is_reply and self._is_to_drop():
+                    self.dropped.set()
+                    _reset(sink)
+                    break
+                if is_reply and self.delay_s:
+                    self._ended.wait(self.delay_s)
+                if not self._is_silent:
+                    sink.sendall(piece)
+        except OSError:
+            pass
+        if not self._is_silent:
+            for end in (source, sink):
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+    def _is_to_drop(self) -> bool:
+        with self._lock:
+            if self._replies_until_drop is None:
+                return False
+            self._replies_until_drop -= 1
+            if self._replies_until_drop > 0:
+                return False
+            self._replies_until_drop = None
+            return True
+
+
+def _reset(end: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    with contextlib.suppress(OSError):
+        end.shutdown(socket.SHUT_RD)
+    end.close()
