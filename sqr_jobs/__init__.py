@@ -5,11 +5,14 @@ A host builds one `ReportJobs` with `build_report_jobs` and mounts it with `sqr_
 neither ReportLab, pikepdf, boto3 nor a web framework.
 """
 
+import logging
+
 from sqr_jobs.documents.page import Page
 from sqr_jobs.documents.template import ReportRequest, Template
 from sqr_jobs.documents.text import Paragraph, style
 from sqr_jobs.domain.caller import Caller, User
 from sqr_jobs.domain.failures import JobErrorCode
+from sqr_jobs.domain.filenames import content_disposition
 from sqr_jobs.domain.job import Document, Job, JobEvent, TemplateRef
 from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.domain.states import ApiStatus, JobState
@@ -64,6 +67,10 @@ __all__ = [
     "User",
     "UserDirectory",
     "build_report_jobs",
+    "content_disposition",
     "mount",
     "style",
 ]
+
+# What is printed, and where, is for the host to say.
+logging.getLogger(__name__).addHandler(logging.NullHandler())

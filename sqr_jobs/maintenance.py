@@ -7,7 +7,9 @@ import threading
 from collections.abc import Callable
 
 from sqr_jobs.errors import Unavailable
+from sqr_jobs.logs import Outage, stack_of
 from sqr_jobs.ports import JobQueue, JobUpkeep
+from sqr_jobs.retention import Retention
 
 __all__ = ["Maintenance"]
 
@@ -15,6 +17,7 @@ _logger = logging.getLogger("sqr_jobs.maintenance")
 
 _BATCH = 100
 _ANNOUNCE_S = 4.0
+_RETENTION_S = 60.0
 
 
 class Maintenance:
@@ -27,6 +30,7 @@ class Maintenance:
         queue: JobQueue,
         relay_interval_s: float,
         reaper_interval_s: float,
+        retention: Retention | None = None,
         is_worker: bool = False,
     ) -> None:
         self._jobs = jobs
@@ -35,6 +39,9 @@ class Maintenance:
             _Loop("relay", self.relay, relay_interval_s),
             _Loop("reaper", self.reap, reaper_interval_s),
         ]
+        self._retention = retention
+        if retention is not None:
+            self._loops.append(_Loop("retention", retention.run, _RETENTION_S))
         if is_worker:
             self._loops.append(_Loop("announcement", self.announce, _ANNOUNCE_S))
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
@@ -73,10 +80,13 @@ class Maintenance:
         self._queue.announce(self._worker, self.database_identity())
         return 1
 
-    def run_once(self) -> tuple[int, int]:
-        """Reap, then relay, once, as `sqr-jobs maintain --once` does; how many were reaped and rung for."""
-        reaped = self.reap()
-        return reaped, self.relay()
+    def run_once(self) -> tuple[int, int, int]:
+        """Do each duty once, as `sqr-jobs maintain --once` does.
+
+        How many jobs were reaped, how many rung for, how many objects and rows deleted.
+        """
+        reaped, rung = self.reap(), self.relay()
+        return reaped, rung, self._retention.run() if self._retention else 0
 
     def start(self) -> None:
         """Run each in a thread of its own, so that a slow broker never holds up the reaper."""
@@ -98,12 +108,13 @@ def _all_of(take: Callable[[int], int]) -> int:
 
 
 class _Loop:
-    """One duty, again and again, whatever it raises."""
+    """One duty, again and again, whatever it raises; an outage is told when it begins and when it ends."""
 
     def __init__(self, name: str, duty: Callable[[], int], interval_s: float) -> None:
         self._name = name
         self._duty = duty
         self._interval_s = interval_s
+        self._outage = Outage()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"sqr-jobs-{name}", daemon=True)
 
@@ -120,7 +131,12 @@ class _Loop:
             try:
                 self._duty()
             except Unavailable as error:
-                _logger.warning("the %s waits: %s", self._name, error)
-            except Exception:
-                _logger.exception("the %s failed and goes on", self._name)
+                if self._outage.is_news(str(error)):
+                    _logger.warning("the %s waits: %s", self._name, error)
+            except Exception as error:  # noqa: BLE001 - the next round may do better
+                if self._outage.is_news(type(error).__qualname__):
+                    _logger.error("the %s failed and goes on%s", self._name, stack_of(error))  # noqa: TRY400 - its message stays out
+            else:
+                if (lasted_s := self._outage.over()) is not None:
+                    _logger.info("the %s goes on, after %.0f s", self._name, lasted_s)
             self._stop.wait(self._interval_s)

@@ -8,12 +8,14 @@ from typing import Any, Protocol
 
 from sqr_jobs.domain.caller import Caller, User, user_id_faults
 from sqr_jobs.domain.job import IdempotencyKey, Job, NewJob, Reservation
+from sqr_jobs.domain.lifetimes import Lifetimes
 from sqr_jobs.domain.rate_limit import RateLimit
-from sqr_jobs.domain.states import ApiStatus
+from sqr_jobs.domain.states import ApiStatus, JobState
 from sqr_jobs.errors import (
     DatabaseUnavailable,
     DocumentExpired,
     DocumentGone,
+    JobAlreadyEnded,
     JobFailed,
     JobNotComplete,
     JobNotFound,
@@ -23,6 +25,7 @@ from sqr_jobs.errors import (
     UserNotFound,
     UserNotPermitted,
 )
+from sqr_jobs.logs import Outage, job_fields
 from sqr_jobs.ports import (
     DocumentStore,
     JobIntake,
@@ -46,7 +49,9 @@ class Download:
 
     url: str = field(repr=False)
     expires_in_s: int
+    """Seconds from now on: 300 (contract, "GET url")."""
     filename: str = field(repr=False)
+    """The name under which a browser saves it."""
 
 
 class EmbeddedWorker(Protocol):
@@ -99,8 +104,8 @@ class ReportParts(Protocol):
         ...
 
     @property
-    def lifetime_ms(self) -> int:
-        """From a job's creation to its deadline."""
+    def lifetimes(self) -> Lifetimes:
+        """How long jobs may take and documents are kept."""
         ...
 
     @property
@@ -118,8 +123,9 @@ class ReportJobs:
 
     def __init__(self, parts: ReportParts, *, new_id: Callable[[], str] = lambda: str(uuid.uuid4())) -> None:
         self.parts = parts
-        """What this stands on, each made when it is first asked for."""
+        """What this stands on, each made when it is first asked for; not for hosts."""
         self._new_id = new_id
+        self._ringing = Outage()
 
     @property
     def templates(self) -> TemplateCatalog:
@@ -164,30 +170,37 @@ class ReportJobs:
         caller: Caller,
         *,
         user_id: str,
+        deadline_s: float | None = None,
+        document_lifetime_s: float | None = None,
         connection: Any = None,
         reservation: Reservation | None = None,
         rate_limit: RateLimit | None = None,
     ) -> Job:
         """Store a job for a report on this user; when it returns, the job is committed.
 
+        `deadline_s` and `document_lifetime_s` are this job's own times, within the bounds of the settings.
         With `connection`, a SQLAlchemy connection in a transaction of the host's, the job is inserted under
         a SAVEPOINT and belongs to that transaction: the host's commit makes it, the host's rollback leaves
-        nothing. `rate_limit` is what `admit` counted against, asked for anew where it is missing. Raises
-        `RequestInvalid`, `UserNotFound`, `UserNotPermitted`, `RateLimited`,
-        `JobAlreadyActive` or `DatabaseUnavailable`.
+        nothing. `rate_limit` is what `admit` counted against, asked for anew where it is missing;
+        `reservation` is the endpoint's own. Raises `RequestInvalid`, `UserNotFound`, `UserNotPermitted`,
+        `RateLimited`, `JobAlreadyActive` or `DatabaseUnavailable`.
         """
-        if faults := user_id_faults(user_id):
+        lifetimes = self.parts.lifetimes
+        if faults := user_id_faults(user_id) + lifetimes.faults(deadline_s, document_lifetime_s):
             raise RequestInvalid(" ".join(faults))
         user = self.parts.users.find(user_id)
         if user is None:
             raise UserNotFound("There is no user with this userId.")
         self._permit(caller, user)
+        template = self.parts.templates.choose(caller, user)
+        kept_s = document_lifetime_s or self.parts.templates.document_lifetime_s(template)
         new = NewJob(
             job_id=self._new_id(),
             org_id=caller.org_id,
             user_id=user_id,
-            template=self.parts.templates.choose(caller, user),
-            lifetime_ms=self.parts.lifetime_ms,
+            template=template,
+            lifetime_ms=round((deadline_s or lifetimes.deadline_s) * 1000),
+            document_lifetime_ms=round((kept_s or lifetimes.document_s) * 1000),
         )
         job = self.parts.intake.create(
             new,
@@ -196,7 +209,7 @@ class ReportJobs:
             reservation=reservation,
         )
         if connection is None:
-            self._ring(job.job_id)
+            self._ring(job)
         return job
 
     def status(self, caller: Caller, job_id: str) -> Job:
@@ -210,6 +223,19 @@ class ReportJobs:
         if job is None:
             raise JobNotFound
         return self.parts.intake.settle(job) if job.is_overdue else job
+
+    def cancel(self, caller: Caller, job_id: str) -> Job:
+        """End a job of the caller's org that need not be made any more; return it as it stands.
+
+        A waiting job ends at once; an attempt that runs is stopped at its worker's next heartbeat. Cancelling
+        twice is once. Raises `JobNotFound`, `JobAlreadyEnded` or `DatabaseUnavailable`.
+        """
+        job = self.status(caller, job_id)
+        if job.is_active:
+            job = self.parts.intake.cancel(job)
+        if job.state is not JobState.CANCELLED:
+            raise JobAlreadyEnded(job)
+        return job
 
     def download_url(self, caller: Caller, job_id: str, *, origin: str = "") -> Download:
         """Issue a fresh URL, valid for 300 s, after asking again whether the caller may.
@@ -233,7 +259,7 @@ class ReportJobs:
             _logger.error(
                 "job %s: its document is missing from the store, or has another size",
                 job.job_id,
-                extra={"job": job.job_id, "org": job.org_id},
+                extra=job_fields(job),
             )
             raise DocumentGone
         filename = self.parts.templates.filename(job.template, user, job.job_id)
@@ -246,13 +272,16 @@ class ReportJobs:
         if not self.parts.users.may_report(caller, user):
             raise UserNotPermitted("This organisation may not have a report on this user.")
 
-    def _ring(self, job_id: str) -> None:
+    def _ring(self, job: Job) -> None:
         try:
-            self.parts.queue.ring(job_id)
+            self.parts.queue.ring(job.job_id)
         except QueueUnavailable as error:
-            _logger.warning(
-                "job %s is stored; the relay will ring for it: %s", job_id, error, extra={"job": job_id}
-            )
+            if self._ringing.is_news():
+                _logger.warning("the broker is out of reach, jobs are stored and wait: %s", error)
+            _logger.info("job %s is stored; the relay will ring for it", job.job_id, extra=job_fields(job))
+        else:
+            if (lasted_s := self._ringing.over()) is not None:
+                _logger.info("the broker answers again, after %.0f s", lasted_s)
 
 
 def _is_canonical_uuid(text: str) -> bool:

@@ -53,9 +53,9 @@ class Settings(BaseSettings):
     database_timeout_s: Seconds = 5.0
     """How long a connection, a lock or a statement may take."""
     broker_url: SecretStr | None = None
-    """`redis://…`; by default messages stay in the process and so does the worker."""
+    """`redis://…` or `amqp://…` (RabbitMQ); by default messages and worker stay in the process."""
     limiter_url: SecretStr | None = None
-    """`redis://…` or `memory://`; by default the broker's, else memory."""
+    """`redis://…` or `memory://` (each process counts alone); by default a Redis broker's, else memory."""
     s3_bucket: str | None = None
     """Bucket for the documents; by default they lie in `data_dir`."""
     s3_endpoint_url: str | None = None
@@ -102,8 +102,16 @@ class Settings(BaseSettings):
     """The moving window of `rate_limit`."""
     deadline_s: Seconds = 300.0
     """From creation on; then a job that is not COMPLETE is FAILED."""
+    max_deadline_s: Seconds = 7_200.0
+    """The most that a request's `exportDeadline` may ask for."""
     document_lifetime_s: Seconds = 86_400.0
-    """From completion on; then the URL request answers 410."""
+    """From completion on; then the URL request answers 410, and an hour later the document is deleted."""
+    max_document_lifetime_s: Seconds = 604_800.0
+    """The most that a request's `outputTtl` may ask for."""
+    job_lifetime_s: Seconds = 2_592_000.0
+    """From a job's end on; then its row and history are deleted, once its document is."""
+    cancel_route: bool = False
+    """Mount `DELETE {prefix}/{id}` too, which cancels a job."""
 
     render: Annotated[str, Field(pattern="^(child|inline)$")] = "child"
     """`child` renders in a process that can be killed; `inline` in the worker's thread, for debuggers."""
@@ -212,12 +220,24 @@ class Settings(BaseSettings):
 
     def _server_faults(self) -> list[str]:
         faults = []
+        for name in ("deadline_s", "document_lifetime_s"):
+            if getattr(self, name) > getattr(self, f"max_{name}"):
+                variable = f"SQR_JOBS_{name.upper()}"
+                faults.append(
+                    f"{variable} is more than SQR_JOBS_MAX_{name.upper()}. Raise that, or lower this."
+                )
+        if self.job_lifetime_s < self.rate_window_s:
+            faults.append(
+                "SQR_JOBS_JOB_LIFETIME_S is less than SQR_JOBS_RATE_WINDOW_S, in which jobs are counted. "
+                "Raise it."
+            )
         if bool(self.s3_access_key_id) != bool(self.s3_secret_access_key):
             faults.append("Set both SQR_JOBS_S3_ACCESS_KEY_ID and SQR_JOBS_S3_SECRET_ACCESS_KEY, or neither.")
-        if self.broker_url and not self.broker_url.get_secret_value().startswith(("redis://", "rediss://")):
+        schemes = ("redis://", "rediss://", "amqp://", "amqps://")
+        if self.broker_url and not self.broker_url.get_secret_value().startswith(schemes):
             faults.append(
-                "SQR_JOBS_BROKER_URL does not start with redis:// or rediss://. Set such an address, or "
-                "leave it out to run the worker inside the web process."
+                "SQR_JOBS_BROKER_URL does not start with redis://, rediss://, amqp:// or amqps://. Set such "
+                "an address, or leave it out to run the worker inside the web process."
             )
         return faults
 

@@ -1,5 +1,12 @@
 """Mounts sqr-jobs in a FastAPI application."""
 
-from sqr_jobs_fastapi.router import create_router
+try:
+    from sqr_jobs_fastapi.router import create_router
+except ModuleNotFoundError as error:
+    if error.name not in ("fastapi", "starlette"):
+        raise
+    raise ModuleNotFoundError(
+        "FastAPI is missing. Install it: pip install 'sqr-jobs[fastapi]'.", name=error.name
+    ) from None
 
 __all__ = ["create_router"]

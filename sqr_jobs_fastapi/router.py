@@ -25,9 +25,10 @@ __all__ = ["create_router"]
 def create_router(report_jobs: Callable[[], ReportJobs] | ReportJobs, *, caller: Any = None) -> APIRouter:
     """Make the router of the three endpoints: `app.include_router(create_router(report_jobs))`.
 
-    `report_jobs` is the host's factory. `caller=Depends(current_caller)` replaces the token check by the
-    host's own login, which returns a `Caller` or raises what the host answers. The router's lifespan starts
-    and stops the embedded worker. Raises `ConfigurationError`.
+    `report_jobs` is the host's factory, or what it returned where `SQR_JOBS_FACTORY` names it.
+    `caller=Depends(current_caller)` replaces the token check by the host's own login, which returns a
+    `Caller` or raises what the host answers. The router's lifespan starts and stops the embedded worker.
+    Raises `ConfigurationError`.
     """
     endpoints = mount(report_jobs, has_own_login=caller is not None)
     if caller is not None and not isinstance(caller, DependsMarker):
@@ -56,15 +57,21 @@ def create_router(report_jobs: Callable[[], ReportJobs] | ReportJobs, *, caller:
     def download_url(request: Request, caller: Caller | None = who) -> Response:
         return _reply(endpoints.download_url(_request(request, caller), request.path_params["id"]))
 
+    def cancel(request: Request, caller: Caller | None = who) -> Response:
+        return _reply(endpoints.cancel(_request(request, caller), request.path_params["id"]))
+
     def file(request: Request) -> Response:
         return _reply(endpoints.file(_request(request, None)))
 
     router.add_api_route(FILES_PATH, file, methods=["GET"], include_in_schema=False)
-    for path, method, endpoint, name in (
+    routes: list[tuple[str, str, Callable[..., Response], str]] = [
         ("", "POST", create, "create"),
         ("/{id}", "GET", status, "status"),
         ("/{id}/url", "GET", download_url, "url"),
-    ):
+    ]
+    if endpoints.has_cancel:
+        routes.append(("/{id}", "DELETE", cancel, "cancel"))
+    for path, method, endpoint, name in routes:
         router.add_api_route(
             path,
             endpoint,

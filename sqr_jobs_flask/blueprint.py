@@ -23,9 +23,10 @@ def create_blueprint(
 ) -> Blueprint:
     """Make the blueprint of the three endpoints: `app.register_blueprint(create_blueprint(report_jobs))`.
 
-    `report_jobs` is the host's factory. `caller=current_caller` replaces the token check by the host's own
-    login, which returns a `Caller` or aborts. The first request starts the embedded worker, and the end of
-    the process stops it. Raises `ConfigurationError`.
+    `report_jobs` is the host's factory, or what it returned where `SQR_JOBS_FACTORY` names it.
+    `caller=current_caller` replaces the token check by the host's own login, which returns a `Caller` or
+    aborts. `name` is the blueprint's. The first request to an endpoint starts the embedded worker, and the
+    end of the process stops it. Raises `ConfigurationError`.
     """
     endpoints = mount(report_jobs, has_own_login=caller is not None)
     blueprint = Blueprint(name, __name__, url_prefix=endpoints.prefix)
@@ -42,6 +43,12 @@ def create_blueprint(
     @blueprint.get("/<id>/url")
     def download_url(id: str) -> Response:  # noqa: A002
         return _reply(endpoints.download_url(_request(caller() if caller else None), id))
+
+    if endpoints.has_cancel:
+
+        @blueprint.delete("/<id>")
+        def cancel(id: str) -> Response:  # noqa: A002
+            return _reply(endpoints.cancel(_request(caller() if caller else None), id))
 
     @blueprint.get(FILES_PATH)
     def file() -> Response:

@@ -1,8 +1,9 @@
 """The render child: `python -m sqr_jobs.documents.child`, one order after the other over pipes.
 
 A process of its own can be killed whatever it does: a hang in C that holds the GIL, a segfault, memory that
-grows without end. Two timers of the kernel, which need no Python to run, end it even when its parent can't:
-SIGALRM at the attempt's limit, and SIGIO when the pipe that only the parent holds is closed by its death.
+grows without end. Two signals of the kernel, which need no Python to run, end it even when its parent can't:
+SIGALRM at the attempt's limit, and on Linux SIGIO when the pipe that only the parent holds is closed by its
+death.
 """
 
 import contextlib
@@ -13,6 +14,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +26,7 @@ from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.job import TemplateRef
 from sqr_jobs.errors import AttemptFailed, ConfigurationError
 from sqr_jobs.factory import load_factory
+from sqr_jobs.logs import stack_of
 from sqr_jobs.ports import RenderOrder
 
 __all__ = ["main"]
@@ -52,8 +55,11 @@ def main(arguments: list[str]) -> int:
     try:
         catalog = _catalog(hello["factory"])
     except Exception as error:  # noqa: BLE001 - whatever the host's modules raise
-        detail = str(error) if isinstance(error, ConfigurationError) else f"{type(error).__name__}: {error}"
-        _send(replies, {"start_failed": detail[:2_000]})
+        if isinstance(error, ConfigurationError):
+            told = cause = str(error)
+        else:
+            told, cause = stack_of(error).lstrip(), f"{type(error).__name__}: {error}"
+        _send(replies, {"start_failed": told[:4_000], "cause": cause[:2_000]})
         return 1
     guard = Guard()
     _warm_up()
@@ -131,13 +137,19 @@ def _answer(
                 loaded=loaded,
             )
     except AttemptFailed as failure:
-        return {"code": failure.code, "cause": failure.cause[:10_000], "stack": failure.stack}
+        return {
+            "code": failure.code,
+            "cause": failure.cause[:10_000],
+            "reason": failure.reason,
+            "stack": failure.stack,
+        }
     except MemoryError:
-        return {"code": JobErrorCode.OUT_OF_MEMORY, "cause": "MemoryError", "stack": ""}
+        return {"code": JobErrorCode.OUT_OF_MEMORY, "cause": "MemoryError", "reason": "", "stack": ""}
     except OSError as error:  # the last of the buffer could not be written
         too_large = error.errno == errno.EFBIG
         code = JobErrorCode.OUTPUT_TOO_LARGE if too_large else JobErrorCode.RENDER_FAILED
-        return {"code": code, "cause": f"OSError {error.errno}", "stack": ""}
+        cause = f"OSError {error.errno}"
+        return {"code": code, "cause": cause, "reason": cause, "stack": ""}
     finally:
         limits.lift()
         guard.open()
@@ -176,8 +188,9 @@ class _Limits:
 
     def lift(self) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        for what in (resource.RLIMIT_FSIZE, resource.RLIMIT_AS):
-            _set_soft(what, resource.getrlimit(what)[1])
+        _set_soft(resource.RLIMIT_FSIZE, resource.getrlimit(resource.RLIMIT_FSIZE)[1])
+        if self.baseline is not None:
+            _set_soft(resource.RLIMIT_AS, resource.getrlimit(resource.RLIMIT_AS)[1])
 
 
 def _set_soft(what: int, value: int) -> None:
@@ -195,13 +208,25 @@ def _address_space() -> int | None:
 
 
 def _die_with_parent(lifeline_fd: int) -> None:
-    """Let the kernel signal this process when the pipe's only writer, the parent, is gone."""
+    """End this process when the pipe's only writer, the parent, is gone.
+
+    On Linux the kernel does it, whatever the process is at. Elsewhere SIGIO is ignored by default, and a
+    thread has to: a layout that holds the interpreter ends with its time limit there.
+    """
+    if sys.platform != "linux":
+        threading.Thread(target=_die_at_its_end, args=(lifeline_fd,), daemon=True).start()
+        return
     fcntl.fcntl(lifeline_fd, fcntl.F_SETOWN, os.getpid())
     flags = fcntl.fcntl(lifeline_fd, fcntl.F_GETFL)
     fcntl.fcntl(lifeline_fd, fcntl.F_SETFL, flags | os.O_ASYNC | os.O_NONBLOCK)
     with contextlib.suppress(BlockingIOError):
         if os.read(lifeline_fd, 1) == b"":  # it died before the signal was arranged
             os._exit(0)
+
+
+def _die_at_its_end(lifeline_fd: int) -> None:
+    os.read(lifeline_fd, 1)
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate
 
-from sqr_jobs.documents.page import Page
+from sqr_jobs.documents.page import Page, define_total
 from sqr_jobs.documents.template import Template
 from sqr_jobs.documents.text import REGULAR, Paragraph, register_fonts
 
@@ -81,7 +81,7 @@ class _Document(BaseDocTemplate):
         pages = self.page
         save, self.canv.save = self.canv.save, lambda: None  # type: ignore[method-assign]
         super()._endBuild()  # type: ignore[misc]  # not in the stubs
-        Page.define_total(self.canv, pages)
+        define_total(self.canv, pages)
         save()
 
 

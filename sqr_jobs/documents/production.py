@@ -1,7 +1,6 @@
 """One document, from the order to the finished bytes: load, validate, lay out, finish."""
 
 import errno
-import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
@@ -12,6 +11,7 @@ from sqr_jobs.documents.template import Catalog, ReportRequest, Template
 from sqr_jobs.documents.text import line
 from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.errors import AttemptFailed
+from sqr_jobs.logs import stack_of
 from sqr_jobs.ports import RenderOrder
 
 __all__ = ["make_document"]
@@ -38,7 +38,8 @@ def make_document(
     """
     template = catalog.get(order.template)
     if template is None:
-        raise AttemptFailed(JobErrorCode.TEMPLATE_NOT_FOUND, f"no template {order.template} is registered")
+        missing = f"no template {order.template} is registered"
+        raise AttemptFailed(JobErrorCode.TEMPLATE_NOT_FOUND, missing, reason=missing)
     created_at = datetime.fromtimestamp(order.created_at / 1000, UTC)
     data = _load(template, order, created_at)
     loaded()
@@ -47,10 +48,10 @@ def make_document(
     except AttemptFailed:
         raise
     except MemoryError as error:
-        raise AttemptFailed(JobErrorCode.OUT_OF_MEMORY, "MemoryError", stack=_stack(error)) from None
+        raise AttemptFailed(JobErrorCode.OUT_OF_MEMORY, "MemoryError", stack=stack_of(error)) from None
     except BaseException as error:  # noqa: BLE001 - a template may raise any class
         code = _WRITE_FAULTS.get(getattr(error, "errno", None) or 0, JobErrorCode.RENDER_FAILED)
-        raise AttemptFailed(code, _cause(error), stack=_stack(error)) from None
+        raise AttemptFailed(code, _cause(error), stack=stack_of(error)) from None
 
 
 def _load(template: Template[Any], order: RenderOrder, created_at: datetime) -> BaseModel:
@@ -63,12 +64,12 @@ def _load(template: Template[Any], order: RenderOrder, created_at: datetime) -> 
             return data
         return template.data_model.model_validate(data)
     except MemoryError as error:
-        raise AttemptFailed(JobErrorCode.OUT_OF_MEMORY, "MemoryError", stack=_stack(error)) from None
+        raise AttemptFailed(JobErrorCode.OUT_OF_MEMORY, "MemoryError", stack=stack_of(error)) from None
     except ValidationError as error:
-        raise AttemptFailed(JobErrorCode.REPORT_DATA_INVALID, _cause(error), stack=_stack(error)) from None
+        raise AttemptFailed(JobErrorCode.REPORT_DATA_INVALID, _cause(error), stack=stack_of(error)) from None
     except BaseException as error:  # noqa: BLE001
         raise AttemptFailed(
-            JobErrorCode.REPORT_DATA_UNAVAILABLE, _cause(error), stack=_stack(error)
+            JobErrorCode.REPORT_DATA_UNAVAILABLE, _cause(error), stack=stack_of(error)
         ) from None
 
 
@@ -88,7 +89,8 @@ def _render(
     finish(lay_out(template, data), output, about)
     size = output.tell()
     if size > max_bytes:
-        raise AttemptFailed(JobErrorCode.OUTPUT_TOO_LARGE, f"{size} bytes, {max_bytes} are allowed")
+        too_large = f"{size} bytes, {max_bytes} are allowed"
+        raise AttemptFailed(JobErrorCode.OUTPUT_TOO_LARGE, too_large, reason=too_large)
     return size
 
 
@@ -99,10 +101,3 @@ def _cause(error: BaseException) -> str:
     except BaseException:  # noqa: BLE001 - even an exception's own text may raise
         text = "<its text can't be shown>"
     return f"{type(error).__module__}.{type(error).__qualname__}: {text}"
-
-
-def _stack(error: BaseException) -> str:
-    """Say where it was raised, for the log: type, files, lines, functions, and no message or value."""
-    frames = traceback.extract_tb(error.__traceback__, limit=-12)
-    places = "".join(f"\n  {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames)
-    return f"\n{type(error).__qualname__}, raised at{places}"

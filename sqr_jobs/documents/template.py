@@ -34,7 +34,9 @@ class ReportRequest:
 
     job_id: str
     org_id: str
+    """The org that asked."""
     user_id: str
+    """The person that the report is about."""
     created_at: datetime
     """When the job was created, UTC: the date to print, so that every attempt makes the same document."""
 
@@ -42,20 +44,27 @@ class ReportRequest:
 class Template(ABC, Generic[Data]):
     """One kind of report in one version: `class Bill(Template[BillData], name="bill", version="v1")`.
 
-    `load` fetches the data with all the host's access; from its return on, the render child opens no
-    connection and no file but fonts and the package's own assets. `flowables` yields the content. The same
-    data, version and job must give the same flowables, because an attempt may be repeated.
+    `BillData` is a pydantic model. `load` fetches the data with all the host's access; from its return on,
+    the render child opens no connection and no file but fonts and the package's own assets. `flowables`
+    yields the content. The same data, version and job must give the same flowables, because an attempt may
+    be repeated. The class statement raises `ConfigurationError` where a name or version is missing or long.
     """
 
     name: ClassVar[str]
+    """Stored with each job; at most 64 characters."""
     version: ClassVar[str]
+    """Stored with each job, which this version then makes; at most 32 characters."""
     language: ClassVar[str]
+    """The document's language (BCP 47), by default `en`."""
     data_model: ClassVar[type[BaseModel]]
+    """The model between the brackets."""
 
     page_size: ClassVar[tuple[float, float]] = _A4
-    """Width and height in points."""
+    """Width and height in points, by default A4."""
     margins: ClassVar[tuple[float, float, float, float]] = (72, 56, 64, 56)
     """Top, right, bottom and left, in points; header and footer stand inside them."""
+    document_lifetime_s: ClassVar[float | None] = None
+    """For how many seconds a document is kept; by default as the settings say."""
     author: ClassVar[str] = ""
     """The document's author in its metadata."""
 
@@ -78,20 +87,26 @@ class Template(ABC, Generic[Data]):
     def load(self, request: ReportRequest) -> Data:
         """Fetch the report's data.
 
-        Whatever it raises is REPORT_DATA_UNAVAILABLE and tried again; data that the model refuses is
-        REPORT_DATA_INVALID and is not.
+        Whatever it raises is `REPORT_DATA_UNAVAILABLE` and tried again; data that the model refuses is
+        `REPORT_DATA_INVALID` and is not.
         """
 
     @abstractmethod
     def flowables(self, data: Data) -> Iterator["Flowable"]:
-        """Yield the content piece by piece, as ReportLab flowables; text through `sqr_jobs.Paragraph`."""
+        """Yield the content piece by piece, as ReportLab flowables; text through `sqr_jobs.Paragraph`.
+
+        Whatever it raises is `RENDER_FAILED`, and not tried again.
+        """
 
     def title(self, data: Data) -> str:  # noqa: ARG002 - for those who override it
-        """Return the document's title, for its metadata and the window of whoever reads it."""
+        """Return the document's title, for its metadata and the window of whoever reads it.
+
+        By default the template's name.
+        """
         return self.name
 
     def subject(self, data: Data) -> str:  # noqa: ARG002
-        """Return what the document is about, for its metadata."""
+        """Return what the document is about, for its metadata; by default nothing."""
         return ""
 
     def draw_page(self, canvas: "Canvas", page: "Page", data: Data) -> None:
@@ -99,7 +114,10 @@ class Template(ABC, Generic[Data]):
         page.footer(canvas, left=self.title(data))
 
     def filename(self, user: User, job_id: str) -> str:
-        """Name the file for people. The result is made safe for every file system afterwards."""
+        """Name the file for people. The result is made safe for every file system afterwards.
+
+        By default `SQR_{initial}_{surname}_{4 letters or digits}.pdf` (contract, "GET url").
+        """
         return default_filename(user, job_id)
 
 
@@ -138,6 +156,10 @@ class Catalog:
         if ref not in self._templates:
             raise ConfigurationError(f"choose_template chose {ref}, which is not among templates=[…].")
         return ref
+
+    def document_lifetime_s(self, template: TemplateRef) -> float | None:
+        """Tell what a template says of its documents' lifetime."""
+        return self._templates[template].document_lifetime_s
 
     def filename(self, template: TemplateRef, user: User, job_id: str) -> str:
         """Name a document; one whose template is gone gets the default name."""

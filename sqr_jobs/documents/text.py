@@ -26,7 +26,7 @@ def Paragraph(text: str | Markup, style: "str | ParagraphStyle" = "body") -> "Fl
 
     A `str` is escaped whole, so what a person calls themselves can never become markup, a link or a file
     name; `Markup("<b>{}</b>").format(name)` escapes the name and keeps the bold. Line breaks are kept.
-    `style` is a name known to `style()` or a ReportLab style.
+    `style` is a name that `style()` knows, or a ReportLab style. Raises `KeyError` for any other name.
     """
     from reportlab.platypus import Paragraph as ReportLabParagraph  # noqa: PLC0415 - not in the web process
 
@@ -43,9 +43,10 @@ def Paragraph(text: str | Markup, style: "str | ParagraphStyle" = "body") -> "Fl
 
 
 def style(name: str) -> "ParagraphStyle":
-    """Return a built-in paragraph style: title, heading, subheading, body, small, label or cell.
+    """Return a built-in style: `title`, `heading`, `subheading`, `body`, `small`, `label` or `cell`.
 
-    Raises `KeyError` for any other name.
+    Derive your own from it: `ParagraphStyle("warning", style("body"), textColor=red)`. Raises `KeyError` for
+    any other name.
     """
     return _style(name)
 

@@ -34,6 +34,7 @@ class User:
     """
 
     user_id: str
+    """The id that was asked for."""
     given_name: str = field(repr=False)
     family_name: str = field(repr=False)
 

@@ -47,7 +47,7 @@ def safe_filename(name: str) -> str:
 
 
 def content_disposition(filename: str) -> str:
-    """Say "save it under this name" (RFC 6266), with an ASCII fallback for old clients."""
+    """Write the header that says "save it under this name" (RFC 6266), with an ASCII name for old clients."""
     plain = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode()
     fallback = re.sub(r"[^A-Za-z0-9._-]+", "-", plain)
     return f"attachment; filename=\"{fallback}\"; filename*=UTF-8''{quote(filename, safe='')}"

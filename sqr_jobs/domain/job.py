@@ -14,6 +14,7 @@ __all__ = [
     "NewJob",
     "Reservation",
     "TemplateRef",
+    "document_key",
 ]
 
 
@@ -50,6 +51,8 @@ class NewJob:
     template: TemplateRef
     lifetime_ms: int
     """From creation to the deadline."""
+    document_lifetime_ms: int
+    """From completion to the expiry of the document."""
 
     def created(self, now: int) -> "Job":
         """Make the job as it stands at its creation, in epoch milliseconds of the database's clock."""
@@ -66,6 +69,7 @@ class NewJob:
             updated_at=now,
             available_at=now,
             deadline_at=now + self.lifetime_ms,
+            document_lifetime_ms=self.document_lifetime_ms,
             as_of=now,
         )
 
@@ -101,22 +105,30 @@ class Job:
     attempt: int
     """Counts the claims; the fence: +1 per claim, never reused."""
     failures: int
+    """Attempts that failed; a job that is given back counts nothing."""
     crashes: int
+    """Attempts whose render child or worker died."""
     created_at: int
     updated_at: int
     available_at: int
     """From when on the job may be claimed."""
     deadline_at: int
     """When the job is FAILED unless it is COMPLETE."""
+    document_lifetime_ms: int
+    """From completion to the expiry of the document."""
     as_of: int
     """When this was read."""
     lease_until: int | None = None
+    """Of a RUNNING job: until when its worker has it, unless renewed."""
     lease_token: str | None = field(default=None, repr=False)
+    """Of a RUNNING job: what that worker's writes must show."""
     completed_at: int | None = None
     error_code: JobErrorCode | None = None
     """Of a FAILED job; of an active one, of its last failure."""
     duration_ms: int | None = None
+    """Milliseconds from the claim to the stored document, of the attempt that made it."""
     document: Document | None = None
+    """Of a COMPLETE job."""
     document_expires_at: int | None = None
 
     @property
@@ -137,6 +149,7 @@ class Job:
             user_id=self.user_id,
             template=self.template,
             lifetime_ms=self.deadline_at - self.created_at,
+            document_lifetime_ms=self.document_lifetime_ms,
         )
         return asked.created(self.created_at)
 
@@ -167,7 +180,12 @@ class Claim:
     @property
     def document_key(self) -> str:
         """Where this attempt, and no other, stores its document."""
-        return f"{self.job.job_id}/{self.job.attempt}-{self.token}.pdf"
+        return document_key(self.job.job_id, self.job.attempt, self.token)
+
+
+def document_key(job_id: str, attempt: int, token: str) -> str:
+    """Name the object of one attempt; the audit's claims tell all that a job may have."""
+    return f"{job_id}/{attempt}-{token}.pdf"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +194,9 @@ class JobEvent:
 
     job_id: str
     at: int
+    """Epoch milliseconds by the database's clock."""
     from_state: JobState | None
+    """None at the creation."""
     to_state: JobState
     attempt: int
     why: str

@@ -13,6 +13,7 @@ class RateLimit:
     """
 
     requests: int
+    """Creations that are let through."""
     window_s: int
     """Seconds."""
 

@@ -37,9 +37,13 @@ class ApiStatus(StrEnum):
     """What the API says of a job (contract, "GET status")."""
 
     PENDING = "PENDING"
+    """No attempt has begun."""
     IN_PROGRESS = "IN_PROGRESS"
+    """An attempt runs, or another one will."""
     COMPLETE = "COMPLETE"
+    """The document can be downloaded, until it expires."""
     FAILED = "FAILED"
+    """There will be none; `errorCode` says why."""
 
 
 class Transition(StrEnum):

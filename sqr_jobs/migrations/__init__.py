@@ -1,45 +1,93 @@
-"""Creates and changes the tables, with Alembic, in a version table of our own.
+"""Creates and changes the tables, with Alembic.
 
-Run by `sqr-jobs db upgrade`. A host that has Alembic itself leaves our tables, which all begin with
-`sqr_jobs_`, out of its autogenerate: docs/howto/migrations.md.
+Either `sqr-jobs db upgrade` keeps them, in a version table of our own, or a host's Alembic does, which finds
+the revisions by `version_locations` as the branch `sqr_jobs`: docs/howto/migrations.md.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Literal
 
-from alembic import command
+from alembic import command, context
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, MetaData, Table, text
 
 from sqr_jobs.adapters.sql.engine import translated
+from sqr_jobs.adapters.sql.tables import metadata
 from sqr_jobs.errors import ConfigurationError
+from sqr_jobs.migrations.standing import VERSION_TABLE, Standing, read_standing
 
-__all__ = ["VERSION_TABLE", "current", "downgrade", "head", "upgrade"]
+__all__ = [
+    "VERSION_TABLE",
+    "Standing",
+    "current",
+    "downgrade",
+    "head",
+    "include_name",
+    "metadata",
+    "stamp",
+    "status",
+    "upgrade",
+]
 
-VERSION_TABLE = "sqr_jobs_alembic_version"
 _WAIT_S, _LOOK_AGAIN_S = 60.0, 0.2
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Bring the tables up to a revision. Raises `DatabaseUnavailable`, as all of these."""
-    _run(engine, lambda config: command.upgrade(config, revision))
+    """Bring the tables up to a revision; tables that a later version has brought further stay as they are.
+
+    Raises `ConfigurationError` where a host's own Alembic keeps the tables or the later version no longer
+    serves this one, and `DatabaseUnavailable`, as all of these.
+    """
+    with _alone(engine) as connection:
+        found = _standing(connection)
+        _refuse(found.refusal("upgrade heads"))
+        if found.is_newer:
+            _refuse(found.fault)
+        else:
+            command.upgrade(_config(connection), revision)
 
 
 def downgrade(engine: Engine, revision: str) -> None:
     """Take the tables back to a revision; `base` removes them, with every job."""
-    _run(engine, lambda config: command.downgrade(config, revision))
+    with _alone(engine) as connection:
+        found = _standing(connection)
+        _refuse(found.refusal(f"downgrade sqr_jobs@{revision}"))
+        if found.is_newer:
+            raise ConfigurationError(f"The database is {found.told}. Only that version can take it back.")
+        command.downgrade(_config(connection), revision)
+        if _standing(connection).revision is None:
+            _forget(connection)
+
+
+def stamp(engine: Engine, revision: Literal["base"] | None = None) -> None:
+    """Record where the tables stand, so that `sqr-jobs db` keeps them; the tables are not touched.
+
+    `base` forgets that, so that a host's own Alembic keeps them.
+    """
+    with _alone(engine) as connection:
+        found = _standing(connection)
+        if revision == "base" or found.revision is None:
+            _forget(connection)
+        else:
+            if found.is_newer:
+                raise ConfigurationError(f"The database is {found.told}. Only that version can record it.")
+            command.stamp(_config(connection), found.revision, purge=True)
+
+
+def status(engine: Engine) -> Standing:
+    """Read where the tables stand, whoever keeps them."""
+    with translated(), engine.connect() as connection:
+        return _standing(connection)
 
 
 def current(engine: Engine) -> str | None:
-    """Read the database's revision; None where there is none."""
-    with translated(), engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-        return context.get_current_revision()
+    """Read the tables' revision, whoever keeps them; None where there are none."""
+    return status(engine).revision
 
 
 def head() -> str:
@@ -49,29 +97,65 @@ def head() -> str:
     return found
 
 
-def _config() -> Config:
-    config = Config()
+def include_name(name: str | None, kind: str, _parents: Mapping[Any, Any]) -> bool:
+    """Leave our tables out of a host's autogenerate; pass it to `context.configure`."""
+    return kind != "table" or not str(name).startswith("sqr_jobs_")
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     return config
 
 
-def _run(engine: Engine, what: Callable[[Config], None]) -> None:
-    config = _config()
-    with translated(), engine.connect() as connection, _alone(connection):
-        config.attributes["connection"] = connection
-        try:
-            what(config)
-        except CommandError as error:
-            raise ConfigurationError(f"{error}. `sqr-jobs db current` shows the revisions.") from None
-        connection.commit()
+def _standing(connection: Connection) -> Standing:
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    found = read_standing(connection, needed=head(), known=known)
+    if connection.dialect.name == "postgresql":
+        connection.rollback()  # Alembic begins its own transaction, and may end it to index concurrently
+    return found
+
+
+def _refuse(why: str | None) -> None:
+    if why is not None:
+        raise ConfigurationError(why)
+
+
+def _forget(connection: Connection) -> None:
+    Table(VERSION_TABLE, MetaData()).drop(connection, checkfirst=True)
 
 
 @contextmanager
-def _alone(connection: Connection) -> Iterator[None]:
-    """Let one of several deployments migrate at a time, without a timeout: an index takes its time."""
-    if connection.dialect.name != "postgresql":
-        yield
-        return
+def _alone(engine: Engine) -> Iterator[Connection]:
+    """Let one of several deployments migrate at a time."""
+    if hasattr(context, "config"):
+        raise ConfigurationError(
+            "An Alembic environment is at work in this process, and there can be one only. Call "
+            "sqr_jobs.migrations before or after it, not in its env.py or a revision; or let it run these "
+            "revisions too, by version_locations: docs/howto/migrations.md."
+        )
+    with translated(), engine.connect() as connection:
+        lock = _postgresql_lock if connection.dialect.name == "postgresql" else _sqlite_lock
+        with lock(connection):
+            try:
+                yield connection
+            except CommandError as error:
+                raise ConfigurationError(f"{error}. `sqr-jobs db current` shows the revisions.") from None
+            connection.commit()
+
+
+@contextmanager
+def _sqlite_lock(connection: Connection) -> Iterator[None]:
+    """Run it all in one transaction: a migration that fails leaves nothing, and a second one waits."""
+    driver: Any = connection.connection.dbapi_connection
+    if not driver.in_transaction:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    yield
+
+
+@contextmanager
+def _postgresql_lock(connection: Connection) -> Iterator[None]:
+    """Take a lock of the session, and no timeout: an index takes its time."""
     until = time.monotonic() + _WAIT_S
     while not connection.scalar(text("SELECT pg_try_advisory_lock(7305, 1)")):
         connection.rollback()

@@ -1,15 +1,17 @@
-"""Alembic's entry: runs on the connection that `sqr_jobs.migrations` hands over."""
+"""Alembic's entry for `sqr_jobs.migrations`, on the connection that it hands over.
+
+A host's Alembic has an entry of its own and needs the revisions' scripts alone.
+"""
 
 from alembic import context
 
-from sqr_jobs.adapters.sql.tables import metadata
-from sqr_jobs.migrations import VERSION_TABLE
+from sqr_jobs.migrations import VERSION_TABLE, include_name, metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     version_table=VERSION_TABLE,
-    include_name=lambda name, kind, _parents: kind != "table" or str(name).startswith("sqr_jobs_"),
+    include_name=include_name,
 )
 with context.begin_transaction():
     context.run_migrations()

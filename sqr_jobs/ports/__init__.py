@@ -13,6 +13,7 @@ from sqr_jobs.ports.documents import (
 )
 from sqr_jobs.ports.host import AsyncUserDirectory, Authenticator, TemplateCatalog, UserDirectory
 from sqr_jobs.ports.jobs import JobExecution, JobHistory, JobIntake, JobUpkeep
+from sqr_jobs.ports.operations import JobOperations, JobRetention
 from sqr_jobs.ports.queue import JobQueue
 from sqr_jobs.ports.rates import Quota, RateLimiter
 
@@ -24,7 +25,9 @@ __all__ = [
     "JobExecution",
     "JobHistory",
     "JobIntake",
+    "JobOperations",
     "JobQueue",
+    "JobRetention",
     "JobUpkeep",
     "LocalDocuments",
     "ProducedDocument",

@@ -32,9 +32,11 @@ class ProducedDocument:
     file: BinaryIO = field(repr=False)
     """Positioned at its start; it has no name on disk, so nothing is left behind when the process dies."""
     size: int
+    """Bytes."""
     sha256: str
+    """64 hexadecimal digits."""
     release: Callable[[], None] = field(repr=False)
-    """Must be called when the bytes are no longer needed."""
+    """Must be called when the bytes are no longer needed; the worker does, a store need not."""
 
 
 class DocumentProducer(Protocol):
@@ -58,24 +60,29 @@ class DocumentProducer(Protocol):
 
 
 class DocumentStore(Protocol):
-    """Holds bytes under keys. Every method raises `DocumentsUnavailable`."""
+    """Holds bytes under keys. Every method raises `DocumentsUnavailable`, and is called from any thread.
+
+    A key is a path of two parts, `{job id}/{attempt}-{random}.pdf`. No other attempt has it; what is put
+    under it again replaces what was there.
+    """
 
     def put(self, key: str, document: ProducedDocument, *, until: Callable[[], float]) -> None:
-        """Store the bytes; the server checks the SHA-256.
+        """Store the bytes, whole or not at all, and have their SHA-256 checked where they arrive.
 
-        `until` tells the seconds that are left; the upload ends when there are none.
+        `until` tells the seconds that are left; the upload ends, with `DocumentsUnavailable`, when there are
+        none. The attempt is then tried again, under another key.
         """
         ...
 
     def holds(self, key: str, *, size: int) -> bool:
-        """Say whether an object of this size is there."""
+        """Say whether an object of this size (bytes) is there; asked before each URL is issued."""
         ...
 
     def url(self, key: str, *, filename: str, expires_s: int, origin: str) -> str:
         """Sign a fresh URL, for GET only, that the server refuses once expired or changed.
 
-        `origin` (the address at which the endpoints are mounted) serves stores that have no address of
-        their own.
+        A GET answers the very bytes, as `application/pdf` and with the `content_disposition` of `filename`.
+        `origin` is the address at which the endpoints are mounted, for stores that have none of their own.
         """
         ...
 
@@ -86,8 +93,14 @@ class DocumentStore(Protocol):
 
 @runtime_checkable
 class LocalDocuments(Protocol):
-    """A document store whose URLs this service itself serves."""
+    """What a document store has besides, whose URLs lead to the endpoints themselves.
+
+    Such a URL is `{origin}/files/document` with a query of the store's own.
+    """
 
     def open_link(self, query: Mapping[str, str]) -> tuple[Path, str]:
-        """Check a signed link: the file, and the name to save it under. Raises `LinkRefused`."""
+        """Check a signed link's query; return the file to send, and the name to save it under.
+
+        Raises `LinkRefused`.
+        """
         ...

@@ -50,6 +50,10 @@ class JobIntake(Protocol):
         """End a job that is past its deadline, unless something else just did; return it as it stands."""
         ...
 
+    def cancel(self, job: Job) -> Job:
+        """End a job that need not be made any more, unless it has ended; return it as it stands."""
+        ...
+
 
 class JobExecution(Protocol):
     """The job store as an attempt uses it. Every method raises `DatabaseUnavailable`.

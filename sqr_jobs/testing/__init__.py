@@ -1,11 +1,12 @@
 """For a host's own tests: jobs without a worker, and the HTTP contract over the host's own mount.
 
-# conftest.py
-pytest_plugins = ["sqr_jobs.testing.plugin"]
+The pytest plugin `sqr_jobs.testing.plugin` gives the fixture `reports`. In a host's `conftest.py`:
 
-@pytest.fixture
-def report_jobs_factory():
-    return myapp.reports.report_jobs
+    pytest_plugins = ["sqr_jobs.testing.plugin"]
+
+    @pytest.fixture
+    def report_jobs_factory():
+        return myapp.reports.report_jobs
 """
 
 from sqr_jobs.testing.clients import Answer, Client, client_of

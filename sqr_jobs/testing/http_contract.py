@@ -26,11 +26,13 @@ class HttpContract:
     """
 
     prefix = "/v1/document/api"
+    """Where the endpoints are mounted."""
     known_user: str
-    """A user that the org may have a report on, whose template renders."""
+    """A user that `test-org` and `org-a` may have a report on, whose template renders."""
     forbidden_user: str | None = None
-    """A user that exists and that the org may have no report on; None where there is none."""
+    """A user that exists and that `test-org` may have no report on; None where there is none."""
     unknown_user = "no-such-user"
+    """An id that nobody has."""
     scope = ""
     """The scopes that the service asks for, with blanks between them."""
 

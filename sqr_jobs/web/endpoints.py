@@ -1,15 +1,11 @@
 """The endpoints: one definition for every framework."""
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from urllib.parse import quote
-
-from pydantic import ValidationError
 
 from sqr_jobs.domain.caller import Caller
 from sqr_jobs.domain.filenames import content_disposition
-from sqr_jobs.domain.job import IdempotencyKey, Job, Reservation
+from sqr_jobs.domain.job import Job, Reservation
 from sqr_jobs.errors import (
     BodyTooLarge,
     InsufficientScope,
@@ -17,10 +13,10 @@ from sqr_jobs.errors import (
     RateLimited,
     RequestInvalid,
     Unauthenticated,
-    UnsupportedMediaType,
 )
 from sqr_jobs.ports import Authenticator, LocalDocuments, Quota
 from sqr_jobs.report_jobs import ReportJobs
+from sqr_jobs.web.bodies import check_media_type, idempotency_key, parsed, valid
 from sqr_jobs.web.messages import HttpReply, HttpRequest
 from sqr_jobs.web.models import CreateReportJob, DownloadUrl, ReportJob
 from sqr_jobs.web.problems import poll_again_s, problem_reply
@@ -28,7 +24,6 @@ from sqr_jobs.web.problems import poll_again_s, problem_reply
 __all__ = ["FILES_PATH", "Endpoints"]
 
 _ACCEPTED = 202
-_MAX_KEY = 255
 
 FILES_PATH = "/files/document"
 """Where, below the prefix, the local document store's links lead."""
@@ -54,10 +49,12 @@ class Endpoints:
         public_url: str | None = None,
         support_contact: str | None = None,
         local_documents: LocalDocuments | None = None,
+        has_cancel: bool = False,
     ) -> None:
         self.reports = reports
         self.prefix = prefix
         self.max_body_bytes = max_body_bytes
+        self.has_cancel = has_cancel
         self._authenticator = authenticator
         self._create_scope = create_scope
         self._read_scope = read_scope
@@ -78,6 +75,10 @@ class Endpoints:
         """`GET prefix/{id}`: tell how a job stands."""
         return self._answer(request, lambda: self._status(request, job_id))
 
+    def cancel(self, request: HttpRequest, job_id: str) -> HttpReply:
+        """`DELETE prefix/{id}`, where `has_cancel` says so: end a job that need not be made any more."""
+        return self._answer(request, lambda: self._cancel(request, job_id))
+
     def download_url(self, request: HttpRequest, job_id: str) -> HttpReply:
         """`GET prefix/{id}/url`: issue a fresh URL."""
         return self._answer(request, lambda: self._download_url(request, job_id))
@@ -88,14 +89,14 @@ class Endpoints:
 
     def _create(self, request: HttpRequest) -> HttpReply:
         caller = self._caller(request, self._create_scope)
-        _check_media_type(request.headers)
+        check_media_type(request.headers)
         if request.body is None:
             raise RequestInvalid("The body ended before it was complete.")
         if len(request.body) > self.max_body_bytes:
             raise BodyTooLarge(f"The body may have at most {self.max_body_bytes} bytes.")
         sent_key = request.headers.get("idempotency-key")
-        body = _parsed(request.body, sent_key)
-        key = _idempotency_key(request.body, sent_key, body)
+        body = parsed(request.body, sent_key)
+        key = idempotency_key(request.body, sent_key, body)
         if key is None:
             return self._admit_and_create(request, caller, body, None)
         found = self.reports.reserve(caller, key)
@@ -117,9 +118,14 @@ class Endpoints:
         quota: Quota | None = None
         try:
             quota = self.reports.admit(caller)
-            user_id = _valid(body).user_id
+            asked = valid(body)
             job = self.reports.create(
-                caller, user_id=user_id, reservation=reservation, rate_limit=quota.rate_limit
+                caller,
+                user_id=asked.user_id,
+                deadline_s=asked.export_deadline,
+                document_lifetime_s=asked.output_ttl,
+                reservation=reservation,
+                rate_limit=quota.rate_limit,
             )
         except RateLimited as refusal:
             return self._with_quota(self._problem(request, refusal), _spent(refusal))
@@ -135,6 +141,10 @@ class Endpoints:
     def _status(self, request: HttpRequest, job_id: str) -> HttpReply:
         job = self.reports.status(self._caller(request, self._read_scope), job_id)
         return _json(200, ReportJob.of(job).json_bytes(), _polling(job))
+
+    def _cancel(self, request: HttpRequest, job_id: str) -> HttpReply:
+        job = self.reports.cancel(self._caller(request, self._create_scope), job_id)
+        return _json(200, ReportJob.of(job).json_bytes(), {})
 
     def _download_url(self, request: HttpRequest, job_id: str) -> HttpReply:
         caller = self._caller(request, self._read_scope)
@@ -183,86 +193,6 @@ class Endpoints:
     def _with_quota(reply: HttpReply, headers: dict[str, str]) -> HttpReply:
         reply.headers.update(headers)
         return reply
-
-
-def _check_media_type(headers: Mapping[str, str]) -> None:
-    media_type = headers.get("content-type", "").split(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise UnsupportedMediaType("Send the body as JSON, with Content-Type: application/json.")
-
-
-def _parsed(sent: bytes, key: str | None) -> CreateReportJob | RequestInvalid:
-    """Parse the body; what is wrong with it is told only after the rate limit."""
-    faults = []
-    if key is not None and not 1 <= len(key) <= _MAX_KEY:
-        faults.append(f"Idempotency-Key must have 1 to {_MAX_KEY} characters.")
-    try:
-        body = CreateReportJob.model_validate(_json_object(sent))
-    except (ValueError, RecursionError) as error:
-        if not isinstance(error, ValidationError):
-            return RequestInvalid(" ".join([*faults, _malformed(error)]))
-        faults += [
-            _sentence(fault["loc"], fault["type"], fault["msg"])
-            for fault in error.errors(include_url=False, include_input=False, include_context=False)
-        ]
-    return RequestInvalid(" ".join(faults)) if faults else body
-
-
-def _json_object(body: bytes) -> object:
-    """Parse strictly: UTF-8, no NaN, and no field twice, of which two readers might take different ones."""
-
-    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        names = [name for name, _ in pairs]
-        if len(set(names)) != len(names):
-            raise _FieldTwiceError
-        return dict(pairs)
-
-    def refuse(constant: str) -> None:
-        raise ValueError(constant)
-
-    return json.loads(body.decode(), object_pairs_hook=unique, parse_constant=refuse)
-
-
-class _FieldTwiceError(ValueError):
-    """A field is given twice."""
-
-
-def _malformed(error: Exception) -> str:
-    return "A field is given twice." if isinstance(error, _FieldTwiceError) else "The body is not valid JSON."
-
-
-def _valid(body: CreateReportJob | RequestInvalid) -> CreateReportJob:
-    if isinstance(body, RequestInvalid):
-        raise body
-    return body
-
-
-def _idempotency_key(
-    sent: bytes, key: str | None, body: CreateReportJob | RequestInvalid
-) -> IdempotencyKey | None:
-    """Read the key, with a fingerprint of what the body says rather than of how it is written."""
-    if key is None or not 1 <= len(key) <= _MAX_KEY:
-        return None
-    said = sent if isinstance(body, RequestInvalid) else body.model_dump_json().encode()
-    return IdempotencyKey(
-        key_hash=hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest(),
-        fingerprint=hashlib.sha256(said).hexdigest(),
-    )
-
-
-def _sentence(location: tuple[int | str, ...], kind: str, message: str) -> str:
-    field = ".".join(str(part)[:64] for part in location).encode("ascii", "replace").decode()
-    match kind:
-        case "missing":
-            return f"{field} is missing."
-        case "extra_forbidden":
-            return f"{field} is not a known field."
-        case "value_error":
-            return message.removeprefix("Value error, ")
-        case "model_type" | "model_attributes_type":
-            return "The body must be a JSON object."
-        case _:
-            return f"{field or 'The body'}: {message}."
 
 
 def _json(status: int, body: bytes, headers: dict[str, str]) -> HttpReply:

@@ -23,6 +23,7 @@ class HttpRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     """Names in lower case."""
     query: Mapping[str, str] = field(default_factory=dict)
+    """Decoded; empty where a field was given twice."""
     body: bytes | None = b""
     """At most one byte more than the limit: an adapter stops reading there. None when the client hung up."""
     caller: Caller | None = None

@@ -1,14 +1,17 @@
 """The wire models (contract, `openapi.yaml`): what JSON comes in and goes out."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
+    TypeAdapter,
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
@@ -73,6 +76,29 @@ class _Wire(BaseModel):
         return self.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
+_DURATION = re.compile(
+    r"P(?=[\dT])(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+(\.\d{1,3})?S)?)?", re.ASCII
+)
+_SECONDS: TypeAdapter[timedelta] = TypeAdapter(timedelta)
+
+
+def _seconds(duration: object) -> float:
+    """Read an ISO 8601 duration; a year is 365 days and a month 30."""
+    if not isinstance(duration, str) or len(duration) > _LONGEST or not _DURATION.fullmatch(duration):
+        raise ValueError("a duration is written as ISO 8601 has it, such as PT2M or P1D.")
+    return _SECONDS.validate_python(duration).total_seconds()
+
+
+_LONGEST = 32
+Duration = Annotated[
+    float | None,
+    BeforeValidator(_seconds),
+    WithJsonSchema(
+        {"type": "string", "format": "duration", "pattern": "^P", "maxLength": _LONGEST}, mode="validation"
+    ),
+]
+
+
 class CreateReportJob(BaseModel):
     """The body of a creation; unknown fields are refused."""
 
@@ -83,6 +109,12 @@ class CreateReportJob(BaseModel):
         AfterValidator(_judged),
         Field(json_schema_extra={"minLength": 1, "maxLength": 16, "examples": ["US1A2B3C4D5E6F78"]}),
     ]
+    export_deadline: Annotated[
+        Duration, Field(description="From the creation on; then the job fails.", examples=["PT2M"])
+    ] = None
+    output_ttl: Annotated[
+        Duration, Field(description="From the completion on; then the document expires.", examples=["P1D"])
+    ] = None
 
 
 class ReportJob(_Wire):

@@ -28,6 +28,19 @@ _STRING = {"schema": {"type": "string"}}
 _QUOTA = {"RateLimit-Policy": _STRING, "RateLimit": _STRING}
 
 
+def _link(operation_id: str, description: str) -> dict[str, Any]:
+    """Say where an answer leads: to the operation that takes its job's id."""
+    return {
+        "operationId": operation_id,
+        "parameters": {"id": "$response.body#/jobId"},
+        "description": description,
+    }
+
+
+_STATUS_LINK = _link("getOrgReportJob", "How the job stands. Poll as Retry-After says.")
+_URL_LINK = _link("getOrgReportDownloadUrl", "The document's URL, once the job is COMPLETE.")
+
+
 def _ref(model: type[BaseModel]) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{model.__name__}"}
 
@@ -60,7 +73,7 @@ _MEANINGS: Final = {
     401: "No token, or one that is not valid.",
     403: "The token lacks a scope, or the organisation may not report on this user.",
     404: "No such user, or no such job of this organisation.",
-    409: "A job for this user is still active, or a request with this key is being answered.",
+    409: "A job for this user is active, a request with this key is being answered, or the job has ended.",
     410: "The document has expired or is gone.",
     413: "The body is too large.",
     415: "The body is not declared as JSON.",
@@ -88,6 +101,7 @@ OPERATIONS: Final[dict[str, dict[str, Any]]] = {
                     },
                     **_QUOTA,
                 },
+                "links": {"status": _STATUS_LINK, "url": _URL_LINK},
             },
             **_problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503),
         },
@@ -113,8 +127,19 @@ OPERATIONS: Final[dict[str, dict[str, Any]]] = {
                         "schema": {"type": "integer"},
                     }
                 },
+                "links": {"status": _STATUS_LINK, "url": _URL_LINK},
             },
             **_problems(401, 403, 404, 500, 503),
+        },
+        "openapi_extra": {"parameters": [_ID]},
+    },
+    "cancel": {
+        "operation_id": "cancelOrgReportJob",
+        "tags": [_TAG],
+        "summary": "Cancel a report job",
+        "responses": {
+            200: {"description": "The job as it stands: FAILED, with CANCELLED.", "model": ReportJob},
+            **_problems(401, 403, 404, 409, 500, 503),
         },
         "openapi_extra": {"parameters": [_ID]},
     },
@@ -132,8 +157,8 @@ OPERATIONS: Final[dict[str, dict[str, Any]]] = {
 """Keywords of FastAPI's `add_api_route`, by operation."""
 
 
-def openapi_document(prefix: str) -> dict[str, Any]:
-    """Write the OpenAPI 3.1 document of the three endpoints, as a host's own under FastAPI has it."""
+def openapi_document(prefix: str, *, has_cancel: bool = False) -> dict[str, Any]:
+    """Write the OpenAPI 3.1 document of the endpoints, as a host's own under FastAPI has it."""
     models = (CreateReportJob, DownloadUrl, Problem, ReportJob)
     _, schemas = models_json_schema(
         [(model, "validation" if model is CreateReportJob else "serialization") for model in models],
@@ -148,7 +173,10 @@ def openapi_document(prefix: str) -> dict[str, Any]:
         },
         "paths": {
             prefix: {"post": _operation("create", 202)},
-            f"{prefix}/{{id}}": {"get": _operation("status", 200)},
+            f"{prefix}/{{id}}": {
+                "get": _operation("status", 200),
+                **({"delete": _operation("cancel", 200)} if has_cancel else {}),
+            },
             f"{prefix}/{{id}}/url": {"get": _operation("url", 200)},
         },
         "components": {

@@ -11,6 +11,7 @@ from sqr_jobs.errors import (
     IdempotencyKeyReused,
     InsufficientScope,
     JobAlreadyActive,
+    JobAlreadyEnded,
     JobFailed,
     JobNotComplete,
     JobNotFound,
@@ -23,6 +24,7 @@ from sqr_jobs.errors import (
     UserNotFound,
     UserNotPermitted,
 )
+from sqr_jobs.logs import stack_of
 from sqr_jobs.web.messages import HttpReply
 from sqr_jobs.web.models import Problem, error_code
 
@@ -39,6 +41,7 @@ PROBLEMS: Final[dict[type[Exception], tuple[int, str]]] = {
     IdempotencyKeyInUse: (409, "Idempotency key in use"),
     IdempotencyKeyReused: (422, "Idempotency key reused"),
     JobAlreadyActive: (409, "Job already active"),
+    JobAlreadyEnded: (409, "Job already ended"),
     DocumentExpired: (410, "Document expired"),
     DocumentGone: (410, "Document gone"),
     BodyTooLarge: (413, "Body too large"),
@@ -65,18 +68,17 @@ def poll_again_s(*, age_ms: int) -> int:
 def problem_reply(error: Exception, *, instance: str, base: str, support: str | None) -> HttpReply:
     """Answer an error as a problem (RFC 9457).
 
-    What nobody foresaw is logged, and answered without detail. `base` is the path of the collection, for an
-    error of the creation that points to a job.
+    What nobody foresaw is logged by its class and place, and answered without detail. `base` is the path of
+    the collection, for an error of the creation that points to a job.
     """
     status, title = next(PROBLEMS[cls] for cls in type(error).__mro__ if cls in PROBLEMS)
     code = getattr(error, "code", "INTERNAL_ERROR")
     detail: str | None = str(error)
     headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
-    extra: dict[str, object] = {}
     if status == 500:  # noqa: PLR2004 - the table's own
         code = "INTERNAL_ERROR"
         detail = "Something went wrong on our side." + (f" Contact {support}." if support else "")
-        _logger.error("%s failed unexpectedly", instance, exc_info=error)
+        _logger.error("%s failed unexpectedly%s", instance, stack_of(error))
     match error:
         case Unauthenticated():
             _logger.info("refused a token: %s", error.reason)
@@ -88,13 +90,9 @@ def problem_reply(error: Exception, *, instance: str, base: str, support: str | 
         case RateLimited():
             headers["Retry-After"] = str(error.retry_after_s)
         case JobAlreadyActive():
-            extra = {"job_id": error.job.job_id, "job_status": error.job.status}
             headers["Location"] = f"{base}/{error.job.job_id}"
         case JobNotComplete():
             headers["Retry-After"] = str(poll_again_s(age_ms=error.job.as_of - error.job.created_at))
-            extra = {"job_status": error.job.status}
-        case JobFailed():
-            extra = {"job_status": error.job.status, "error_code": error_code(error.job)}
         case Unavailable():
             _logger.warning("%s is not available: %s", instance, error)
             detail = "A part of the service is out of reach. Try again soon."
@@ -106,6 +104,18 @@ def problem_reply(error: Exception, *, instance: str, base: str, support: str | 
         code=code,
         detail=detail,
         instance=instance,
-        **extra,
+        **_of_job(error),
     )
     return HttpReply(status=status, headers=headers, body=problem.json_bytes())
+
+
+def _of_job(error: Exception) -> dict[str, object]:
+    """Tell, with an error about a job, how that job stands."""
+    match error:
+        case JobAlreadyActive() | JobAlreadyEnded():
+            return {"job_id": error.job.job_id, "job_status": error.job.status}
+        case JobNotComplete():
+            return {"job_status": error.job.status}
+        case JobFailed():
+            return {"job_status": error.job.status, "error_code": error_code(error.job)}
+    return {}

@@ -34,11 +34,12 @@ def build_report_jobs(
 ) -> ReportJobs:
     """Build the service from settings and the host's own parts; nothing starts and nothing connects.
 
-    `engine` is the host's SQLAlchemy engine, whose database then holds the jobs; without it the database is
-    `SQR_JOBS_DATABASE_URL`, else a SQLite file. `authenticator` replaces the judging of JWTs, `documents`
-    the bucket or folder. `choose_template` picks a new job's template, by default the last of `templates`;
-    `choose_rate_limit` an org's quota, by default (and for None) that of the settings. Raises
-    `ConfigurationError`.
+    `settings` are by default those of the environment. `templates` are instances: every version that may
+    still be asked for. `engine` is the host's SQLAlchemy engine, whose database then holds the jobs; without
+    it the database is `SQR_JOBS_DATABASE_URL`, else a SQLite file. `authenticator` replaces the judging of
+    JWTs, `documents` the bucket or folder. `choose_template` picks a new job's template, by default the last
+    of `templates`; `choose_rate_limit` an org's quota, by default (and for None) that of the settings.
+    Raises `ConfigurationError`.
     """
     system = System(
         settings or Settings(),
@@ -58,14 +59,15 @@ def mount(report_jobs: Callable[[], ReportJobs] | ReportJobs, *, has_own_login: 
     """Build a host's `ReportJobs` and return the endpoints to mount.
 
     The factory's import path is what the render child needs; a `ReportJobs` itself can be mounted where
-    `SQR_JOBS_FACTORY` names it. Raises `ConfigurationError`.
+    `SQR_JOBS_FACTORY` names it. `has_own_login` says that each `HttpRequest` will bring its caller. Raises
+    `ConfigurationError`.
     """
     reports = report_jobs if isinstance(report_jobs, ReportJobs) else report_jobs()
     system = system_of(reports)
     if system.needs_factory:
         if not isinstance(report_jobs, ReportJobs):
             system.factory = system.factory or path_of(report_jobs)
-        system.factory_path()  # what is missing shows now
+        _ = system.factory_path(), system.producer()  # what is missing shows now
     _ = system.intake, system.limiter, system.documents  # a wrong setting shows now, not at the first request
     if system.endpoints.needs_caller and not has_own_login:
         raise ConfigurationError(

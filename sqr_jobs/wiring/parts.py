@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import dramatiq
     from sqlalchemy import Engine
 
-    from sqr_jobs.adapters.redis_broker import BlockingRedisBroker
+    from sqr_jobs.adapters.dramatiq_queue import ObservableBroker
     from sqr_jobs.adapters.sql import Database
     from sqr_jobs.documents.template import Catalog
 
@@ -77,11 +77,12 @@ def documents_for(settings: Settings, *, files_path: str) -> DocumentStore:
 
 
 def limiter_for(settings: Settings) -> RateLimiter:
-    """Make the limiter: on the configured storage, else on the broker's, else in memory."""
+    """Make the limiter: on the configured storage, else on a Redis broker, else in memory."""
     from sqr_jobs.adapters import limits_limiter  # noqa: PLC0415
 
-    url = _secret(settings.limiter_url) or broker_url(settings) or "memory://"
-    return limits_limiter.limiter_for(url)
+    broker = broker_url(settings)
+    shared = None if broker is None or _is_amqp(broker) else broker  # RabbitMQ has no place to count in
+    return limits_limiter.limiter_for(_secret(settings.limiter_url) or shared or "memory://")
 
 
 def authenticator_for(settings: Settings) -> Authenticator | None:
@@ -123,27 +124,39 @@ def producer_for(settings: Settings, catalog: "Catalog", factory: Callable[[], s
     )
 
 
-def ringing_broker_for(url: str) -> "BlockingRedisBroker":
-    """Make the broker of a web process. Raises `ConfigurationError` without the Redis client."""
-    with _needing_redis():
-        from sqr_jobs.adapters.redis_broker import ringing_broker  # noqa: PLC0415
-    return ringing_broker(url)
+def ringing_broker_for(url: str) -> "ObservableBroker":
+    """Make the broker of a web process. Raises `ConfigurationError` without the broker's client."""
+    if _is_amqp(url):
+        with _needing("RabbitMQ", extra="rabbitmq"):
+            from sqr_jobs.adapters import rabbitmq_broker  # noqa: PLC0415
+        return rabbitmq_broker.ringing_broker(url)
+    with _needing("Redis", extra="redis"):
+        from sqr_jobs.adapters import redis_broker  # noqa: PLC0415
+    return redis_broker.ringing_broker(url)
 
 
-def working_broker_for(url: str, threads: int, lifecycle: "dramatiq.Middleware") -> "BlockingRedisBroker":
+def working_broker_for(url: str, threads: int, lifecycle: "dramatiq.Middleware") -> "dramatiq.Broker":
     """Make the broker of a worker process. Raises `ConfigurationError` likewise."""
-    with _needing_redis():
-        from sqr_jobs.adapters.redis_broker import working_broker  # noqa: PLC0415
-    return working_broker(url, threads=threads, middleware=[lifecycle])
+    if _is_amqp(url):
+        with _needing("RabbitMQ", extra="rabbitmq"):
+            from sqr_jobs.adapters import rabbitmq_broker  # noqa: PLC0415
+        return rabbitmq_broker.working_broker(url, threads=threads, middleware=[lifecycle])
+    with _needing("Redis", extra="redis"):
+        from sqr_jobs.adapters import redis_broker  # noqa: PLC0415
+    return redis_broker.working_broker(url, threads=threads, middleware=[lifecycle])
+
+
+def _is_amqp(url: str) -> bool:
+    return url.startswith(("amqp://", "amqps://"))
 
 
 @contextmanager
-def _needing_redis() -> Iterator[None]:
+def _needing(server: str, *, extra: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError:
         raise ConfigurationError(
-            "The Redis client is missing. Install it: pip install 'sqr-jobs[redis]'."
+            f"The {server} client is missing. Install it: pip install 'sqr-jobs[{extra}]'."
         ) from None
 
 

@@ -2,9 +2,10 @@
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from sqr_jobs.domain.caller import Caller
+from sqr_jobs.domain.lifetimes import Lifetimes
 from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.errors import ConfigurationError, QueueUnavailable
 from sqr_jobs.leases import LeaseKeeper
@@ -25,13 +26,15 @@ from sqr_jobs.service import WorkerService
 from sqr_jobs.settings import Settings
 from sqr_jobs.web.endpoints import FILES_PATH, Endpoints
 from sqr_jobs.wiring import parts
+from sqr_jobs.wiring.inspection import serves
+from sqr_jobs.wiring.upkeep import retention_of
 
 if TYPE_CHECKING:
     import dramatiq
     from sqlalchemy import Engine
 
+    from sqr_jobs.adapters.dramatiq_queue import ObservableBroker
     from sqr_jobs.adapters.embedded_worker import InProcessBroker
-    from sqr_jobs.adapters.redis_broker import BlockingRedisBroker
     from sqr_jobs.adapters.sql import Database, SqlJobHistory, SqlJobIntake
     from sqr_jobs.documents.template import Catalog
 
@@ -77,7 +80,12 @@ class System:
         self.templates = templates
         self.factory = settings.factory
         self.default_rate_limit = RateLimit(requests=settings.rate_limit, window_s=settings.rate_window_s)
-        self.lifetime_ms = round(settings.deadline_s * 1000)
+        self.lifetimes = Lifetimes(
+            deadline_s=settings.deadline_s,
+            longest_deadline_s=settings.max_deadline_s,
+            document_s=settings.document_lifetime_s,
+            longest_document_s=settings.max_document_lifetime_s,
+        )
         self.reports = ReportJobs(self)
         self._engine = engine
         self._authenticator = authenticator
@@ -165,6 +173,7 @@ class System:
             read_scope=settings.read_scope,
             public_url=settings.public_url,
             support_contact=settings.support_contact,
+            has_cancel=settings.cancel_route,
             local_documents=documents if isinstance(documents, LocalDocuments) else None,
         )
 
@@ -176,7 +185,7 @@ class System:
         if not (self.settings.is_embedded and self.settings.embedded_worker):
             return NoWorker()
         return InProcessWorker(
-            broker=lambda: self._broker,
+            broker=lambda: cast("InProcessBroker", self._broker),  # which the service has put there
             service=self._embedded_service,
             threads=self.settings.worker_threads,
             grace_s=self.settings.shutdown_grace_s,
@@ -194,6 +203,7 @@ class System:
             queue=self.queue if rings else NoQueue(),
             relay_interval_s=self.settings.relay_interval_s,
             reaper_interval_s=self.settings.reaper_interval_s,
+            retention=retention_of(self),
             is_worker=is_worker,
         )
 
@@ -205,7 +215,6 @@ class System:
         execution = SqlJobExecution(
             self.database,
             lease_ms=round(settings.lease_s * 1000),
-            document_lifetime_ms=round(settings.document_lifetime_s * 1000),
             policy=parts.policy_for(settings),
         )
         leases = LeaseKeeper(
@@ -222,24 +231,12 @@ class System:
             leases=leases,
             maintenance=self.maintenance(is_worker=True),
             grace_s=settings.shutdown_grace_s,
+            serves=serves(self),
         )
 
     def producer(self) -> DocumentProducer:
         """Make what makes the documents."""
         return parts.producer_for(self.settings, self.templates, self.factory_path)
-
-    def limiter_answers(self) -> bool:
-        """Say whether the limiter's storage answered when it was last asked."""
-        from sqr_jobs.adapters.limits_limiter import ShelteredRateLimiter  # noqa: PLC0415
-
-        return not (isinstance(self.limiter, ShelteredRateLimiter) and self.limiter.is_sheltering)
-
-    def credentials_left_s(self) -> float | None:
-        """Tell how long the bucket's credentials live; None where they do not expire, or there are none."""
-        from sqr_jobs.adapters.s3_documents import S3DocumentStore  # noqa: PLC0415
-
-        documents = self.documents
-        return documents.credentials_left_s() if isinstance(documents, S3DocumentStore) else None
 
     def worker_broker(self) -> "dramatiq.Broker":
         """Make the broker of a worker process, with the actor on it and the service in its lifecycle.
@@ -253,15 +250,17 @@ class System:
         if url is None:
             raise ConfigurationError(
                 "SQR_JOBS_BROKER_URL is not set, so the worker runs inside the web process and none is "
-                "needed here. Set it to redis://host:6379/0 to run workers of their own."
+                "needed here. Set it to redis://host:6379/0, or to RabbitMQ's "
+                "amqp://user:password@host/vhost, to run workers of their own."
             )
+        _ = self.producer()  # a system without render children shows here, and not in each process
         lifecycle = WorkerLifecycle(self.service)
         broker = parts.working_broker_for(url, self.settings.worker_threads, lifecycle)
         declare_actors(broker, lifecycle.process)
         return broker
 
     @functools.cached_property
-    def _broker(self) -> "InProcessBroker | BlockingRedisBroker":
+    def _broker(self) -> "ObservableBroker":
         url = parts.broker_url(self.settings)
         if url is None:
             raise QueueUnavailable("The embedded worker is not started yet; it rings for itself when it is.")

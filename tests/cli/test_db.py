@@ -1,9 +1,10 @@
 """`sqr-jobs db`: the tables come, change and go."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, text
 
 from sqr_jobs import migrations
 from tests.cli.commands import run
@@ -88,3 +89,70 @@ def test_a_command_closes_its_connection(postgres_url: str, tmp_path: Path) -> N
     """What is left open shows where warnings are switched on, as in a host's own tests."""
     answer = run("db", "upgrade", home=tmp_path, database_url=postgres_url, PYTHONWARNINGS="default")
     assert (answer.returncode, answer.stderr) == (0, "")
+
+
+def test_two_deployments_at_once_make_the_tables_once(database_url: str, tmp_path: Path) -> None:
+    """Each replica's start command may be `sqr-jobs db upgrade && ...`."""
+    with ThreadPoolExecutor() as pool:
+        running = [
+            pool.submit(run, "db", "upgrade", home=tmp_path, cwd=tmp_path, database_url=database_url)
+            for _ in range(2)
+        ]
+    assert [(ended.result().returncode, ended.result().stderr) for ended in running] == [(0, ""), (0, "")]
+    assert "sqr_jobs_job" in _tables(database_url)
+
+
+def test_a_hosts_alembic_takes_the_tables_over_and_gives_them_back(tmp_path: Path) -> None:
+    """`db stamp base` and `db stamp`; in between, `db upgrade` says which command is the right one."""
+    url = f"sqlite:///{tmp_path}/jobs.db"
+    ours, theirs = (
+        f"database at {_HEAD}, needed {_HEAD}{end}\n" for end in ("", "; kept by your own Alembic")
+    )
+    refusal = (
+        f"sqr-jobs: The tables of sqr-jobs are at {_HEAD}; kept by your own Alembic. Run: alembic upgrade"
+    )
+    for arguments, status, printed in (
+        (["upgrade"], 0, ours),
+        (["stamp", "base"], 0, theirs),
+        (["current"], 0, theirs),
+        (["upgrade"], 1, refusal),
+        (["stamp"], 0, ours),
+        (["upgrade"], 0, ours),
+    ):
+        answer = run("db", *arguments, home=tmp_path, database_url=url)
+        assert answer.returncode == status
+        assert (answer.stdout + answer.stderr).startswith(printed)
+
+
+@pytest.mark.parametrize(
+    ("revision", "serves_from", "line"),
+    [
+        (_HEAD, _HEAD, f"ok    migrations    at {_HEAD}"),
+        ("sqr_jobs_9999", _HEAD, "note  migrations    at sqr_jobs_9999; newer than this version of sqr-jobs"),
+        (
+            "sqr_jobs_9999",
+            "sqr_jobs_9999",
+            "FAULT migrations    the database is at sqr_jobs_9999; newer than",
+        ),
+    ],
+    ids=["the needed one", "a later one that serves", "a later one that does not"],
+)
+def test_the_check_tells_a_later_version_from_a_fault(
+    revision: str, serves_from: str, line: str, tmp_path: Path
+) -> None:
+    """In a rolling deployment the older version's check must not ask for what is done already."""
+    answer = run("db", "upgrade", "--factory", FACTORY, home=tmp_path, data_dir=tmp_path)
+    assert answer.returncode == 0
+    engine = create_engine(f"sqlite:///{tmp_path}/jobs.db")
+    with engine.begin() as connection:
+        values = {"revision": revision, "serves_from": serves_from}
+        connection.execute(
+            text("UPDATE sqr_jobs_identity SET revision = :revision, serves_from = :serves_from"), values
+        )
+        connection.execute(text(f"UPDATE {migrations.VERSION_TABLE} SET version_num = :revision"), values)
+    engine.dispose()
+    told = run("check", "--factory", FACTORY, home=tmp_path, data_dir=tmp_path).stdout.splitlines()
+    found = [said for said in told if "migrations" in said]
+    assert len(found) == 1
+    assert found[0].startswith(line)
+    assert "db upgrade" not in found[0]

@@ -37,7 +37,6 @@ class JobStore:
         self.execution = SqlJobExecution(
             database,
             lease_ms=LEASE_S * 1000,
-            document_lifetime_ms=RETENTION_S * 1000,
             policy=policy,
             jitter=lambda: self.jitter,
         )
@@ -50,6 +49,7 @@ class JobStore:
         *,
         org_id: str = "acme",
         lifetime_s: float = 300,
+        retention_s: float = RETENTION_S,
         ceiling: RateLimit = NO_CEILING,
         connection: Any = None,
         reservation: Reservation | None = None,
@@ -61,6 +61,7 @@ class JobStore:
             user_id=user_id,
             template=TEMPLATE,
             lifetime_ms=round(lifetime_s * 1000),
+            document_lifetime_ms=round(retention_s * 1000),
         )
         return self.intake.create(new, ceiling, connection=connection, reservation=reservation)
 

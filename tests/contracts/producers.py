@@ -57,6 +57,7 @@ def lease(*, limit_s: float = 60.0, fence_s: float = 60.0) -> Lease:
         updated_at=0,
         available_at=0,
         deadline_at=300_000,
+        document_lifetime_ms=86_400_000,
         as_of=0,
     )
     claim = Claim(job=job, token="t")

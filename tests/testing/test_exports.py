@@ -90,6 +90,20 @@ def test_each_framework_is_loaded_by_its_own_package_alone(adapter: str, other: 
     assert not _loaded_by(f"import {adapter}") & {other, "reportlab", "pikepdf", "boto3"}
 
 
+@pytest.mark.parametrize(
+    ("adapter", "missing", "extra"),
+    [("sqr_jobs_flask", "flask", "[flask]"), ("sqr_jobs_fastapi", "fastapi", "[fastapi]")],
+    ids=["Flask", "FastAPI"],
+)
+def test_a_missing_framework_is_told_with_what_to_install(adapter: str, missing: str, extra: str) -> None:
+    """The first thing that goes wrong for who forgot the extra."""
+    script = f"import sys\nsys.modules[{missing!r}] = None\nimport {adapter}"
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert run.stderr.splitlines()[-1].endswith(f"is missing. Install it: pip install 'sqr-jobs{extra}'.")
+
+
 def test_importing_the_package_starts_no_thread_and_opens_no_socket() -> None:
     """Nothing happens at import: a server forks afterwards."""
     script = (

@@ -31,6 +31,7 @@ def claim_of(*, left_s: float = 300.0, attempt: int = 1) -> Claim:
         updated_at=1_000,
         available_at=1_000,
         deadline_at=1_000 + round(left_s * 1000),
+        document_lifetime_ms=86_400_000,
         as_of=1_000,
     )
     return Claim(job=job, token="f" * 32)

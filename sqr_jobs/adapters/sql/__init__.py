@@ -3,6 +3,8 @@
 from sqr_jobs.adapters.sql.engine import Database, engine_for
 from sqr_jobs.adapters.sql.execution import SqlJobExecution
 from sqr_jobs.adapters.sql.intake import SqlJobIntake
+from sqr_jobs.adapters.sql.operations import SqlJobOperations
+from sqr_jobs.adapters.sql.retention import SqlJobRetention
 from sqr_jobs.adapters.sql.tables import metadata
 from sqr_jobs.adapters.sql.upkeep import SqlJobHistory, SqlJobUpkeep
 
@@ -11,6 +13,8 @@ __all__ = [
     "SqlJobExecution",
     "SqlJobHistory",
     "SqlJobIntake",
+    "SqlJobOperations",
+    "SqlJobRetention",
     "SqlJobUpkeep",
     "engine_for",
     "metadata",

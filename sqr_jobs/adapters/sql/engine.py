@@ -1,7 +1,7 @@
 """Engines, transactions and the translation of what a driver raises."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,10 +20,11 @@ from sqlalchemy import (
 )
 from sqlalchemy import exc as sa_exc
 
+from sqr_jobs.adapters.sql.after_commit import collecting
 from sqr_jobs.adapters.sql.clock import epoch_ms
 from sqr_jobs.errors import ConfigurationError, DatabaseUnavailable
 
-__all__ = ["Database", "after_commit", "engine_for", "translated"]
+__all__ = ["Database", "engine_for", "translated"]
 
 _DIALECTS = ("postgresql", "sqlite")
 _DRIVERS = {
@@ -169,13 +170,9 @@ class Database:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             elif self._sets_timeout:
                 connection.execute(_SET_TIMEOUT, {"ms": str(self._timeout_ms)})
-            pending: list[Callable[[], None]] = []
-            connection.info[_AFTER_COMMIT] = pending
-            try:
+            with collecting(connection) as actions:
                 yield connection
-            finally:
-                del connection.info[_AFTER_COMMIT]
-        for action in pending:
+        for action in actions:
             action()
 
     @contextmanager
@@ -192,16 +189,6 @@ class Database:
             self.engine.dispose()
 
 
-def after_commit(connection: Connection, action: Callable[[], None]) -> None:
-    """Do something, such as logging a transition, once it is true; in a host's transaction at once."""
-    pending = connection.info.get(_AFTER_COMMIT)
-    if pending is None:
-        action()
-    else:
-        pending.append(action)
-
-
-_AFTER_COMMIT = "sqr_jobs_after_commit"
 _SET_TIMEOUT = text("SELECT set_config('statement_timeout', :ms, true)")
 
 _MISSING_TABLES = "The database lacks the tables of sqr-jobs, or has old ones. Run: sqr-jobs db upgrade"

@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, case, func, select, update
 
+from sqr_jobs.adapters.sql.after_commit import after_commit
 from sqr_jobs.adapters.sql.engine import Database
-from sqr_jobs.adapters.sql.rows import is_due, job_from_row, move, select_jobs
+from sqr_jobs.adapters.sql.rows import is_due, job_from_row, move, select_jobs, tell
 from sqr_jobs.adapters.sql.tables import audit, job
 from sqr_jobs.domain.failures import GiveUp, JobErrorCode, RetryPolicy, after_failure
 from sqr_jobs.domain.job import Claim, Document, Job
@@ -26,13 +27,11 @@ class SqlJobExecution:
         database: Database,
         *,
         lease_ms: int,
-        document_lifetime_ms: int,
         policy: RetryPolicy,
         jitter: Callable[[], float] = lambda: random.uniform(-1, 1),  # noqa: S311 - spreads load, hides nothing
     ) -> None:
         self._database = database
         self._lease_ms = lease_ms
-        self._document_lifetime_ms = document_lifetime_ms
         self._policy = policy
         self._jitter = jitter
 
@@ -103,7 +102,7 @@ class SqlJobExecution:
                     "document_key": document.key,
                     "document_size": document.size,
                     "document_sha256": document.sha256,
-                    "document_expires_at": held.as_of + self._document_lifetime_ms,
+                    "document_expires_at": held.as_of + held.document_lifetime_ms,
                     "duration_ms": duration_ms,
                     "error_code": None,
                     "lease_until": None,
@@ -183,9 +182,15 @@ class SqlJobExecution:
         return job_from_row(row) if row else None
 
     def _has_completed(self, connection: Any, claim: Claim, document: Document) -> bool:
+        """Look whether this attempt's own COMMIT, whose answer was lost, came through; then tell of it."""
         key = connection.execute(
             select(job.c.document_key).where(
                 job.c.job_id == claim.job.job_id, job.c.state == JobState.COMPLETE
             )
         ).scalar_one_or_none()
-        return bool(key == document.key)
+        if key != document.key:
+            return False
+        source, why = JobState.RUNNING, Transition.COMPLETE
+        attempt = claim.job.attempt
+        after_commit(connection, lambda: tell(claim.job, source, JobState.COMPLETE, attempt=attempt, why=why))
+        return True

@@ -10,6 +10,8 @@ from sqlalchemy.exc import IntegrityError
 
 from sqr_jobs.adapters.sql.engine import Database, translated
 from sqr_jobs.adapters.sql.idempotency import SqlIdempotency
+from sqr_jobs.adapters.sql.operations import ERASED, cancel_job
+from sqr_jobs.adapters.sql.retention import NOTHING_YET
 from sqr_jobs.adapters.sql.rows import expire, job_from_row, record, select_jobs
 from sqr_jobs.adapters.sql.tables import job
 from sqr_jobs.domain.job import IdempotencyKey, Job, NewJob, Reservation
@@ -68,7 +70,9 @@ class SqlJobIntake:
         """Read one job; the org is part of the question, never checked afterwards."""
         with self._database.read() as connection:
             row = connection.execute(
-                select_jobs(self._database).where(job.c.job_id == job_id, job.c.org_id == org_id)
+                select_jobs(self._database).where(
+                    job.c.job_id == job_id, job.c.org_id == org_id, job.c.user_id != ERASED
+                )
             ).one_or_none()
         return job_from_row(row) if row else None
 
@@ -91,6 +95,10 @@ class SqlJobIntake:
         with self._database.begin() as connection:
             expire(connection, self._database, job)
         return self.find(job.org_id, job.job_id) or job
+
+    def cancel(self, job: Job) -> Job:
+        """End it, whichever attempt holds it."""
+        return cancel_job(self._database, job)
 
     def _transaction(self, connection: Connection | None) -> AbstractContextManager[Connection]:
         if connection is None:
@@ -164,10 +172,12 @@ class SqlJobIntake:
                 attempt=0,
                 failures=0,
                 crashes=0,
+                collected=NOTHING_YET,
                 created_at=now,
                 updated_at=now,
                 available_at=now,
                 deadline_at=created.deadline_at,
+                document_lifetime_ms=created.document_lifetime_ms,
             )
         )
         record(connection, created, JobState.QUEUED, attempt=0, token=None, why="create")

@@ -6,13 +6,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, insert, select, update
 
-from sqr_jobs.adapters.sql.engine import Database, after_commit
+from sqr_jobs.adapters.sql.after_commit import after_commit
+from sqr_jobs.adapters.sql.engine import Database
 from sqr_jobs.adapters.sql.tables import audit, job
 from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.job import Document, Job, TemplateRef
 from sqr_jobs.domain.states import TERMINAL, TRANSITIONS, JobState, Transition
+from sqr_jobs.logs import job_fields
 
-__all__ = ["expire", "is_due", "job_from_row", "move", "record", "select_jobs"]
+__all__ = ["expire", "is_due", "job_from_row", "move", "record", "select_jobs", "tell"]
 
 _logger = logging.getLogger("sqr_jobs.jobs")
 
@@ -42,6 +44,7 @@ def job_from_row(row: Row[Any]) -> Job:
         updated_at=row.updated_at,
         available_at=row.available_at,
         deadline_at=row.deadline_at,
+        document_lifetime_ms=row.document_lifetime_ms,
         as_of=row.as_of,
         lease_until=row.lease_until,
         lease_token=row.lease_token,
@@ -132,17 +135,21 @@ def record(
             cause=_storable(cause) if cause else None,
         )
     )
-    event = {
-        "job": seen.job_id,
-        "org": seen.org_id,
-        "attempt": attempt,
-        "state": str(target),
-        "error_code": code and str(code),
-    }
-    after_commit(
-        connection,
-        lambda: _logger.info("job %s: %s -> %s (%s)", seen.job_id, source or "new", target, why, extra=event),
-    )
+    after_commit(connection, lambda: tell(seen, source, target, attempt=attempt, why=why, code=code))
+
+
+def tell(
+    job: Job,
+    source: JobState | None,
+    target: JobState,
+    *,
+    attempt: int,
+    why: str,
+    code: JobErrorCode | None = None,
+) -> None:
+    """Log a change, once it is committed."""
+    fields = job_fields(job, state=target, attempt=attempt, from_state=source, why=why, error_code=code)
+    _logger.info("job %s: %s -> %s (%s)", job.job_id, source or "new", target, why, extra=fields)
 
 
 def _storable(text: str) -> str:

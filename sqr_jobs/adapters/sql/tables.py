@@ -16,7 +16,14 @@ from sqlalchemy import (
 
 __all__ = ["audit", "idempotency", "identity", "job", "metadata"]
 
-metadata = MetaData()
+# PostgreSQL's own names, on every database: a later revision can then name what it changes.
+metadata = MetaData(
+    naming_convention={"pk": "%(table_name)s_pkey", "fk": "%(table_name)s_%(column_0_name)s_fkey"}
+)
+"""Our tables, as SQLAlchemy describes them.
+
+A host's foreign key may point to `metadata.tables["sqr_jobs_job"].c.job_id`; no other name is promised.
+"""
 
 _STATE = String(16)
 
@@ -51,6 +58,9 @@ job = Table(
     Column("document_size", BigInteger),
     Column("document_sha256", String(64)),
     Column("document_expires_at", BigInteger),
+    Column("document_lifetime_ms", BigInteger, nullable=False),
+    # How far the deletion of its objects has come; see retention.py.
+    Column("collected", Integer, nullable=False),
     # 1 while the job is active, else NULL, and NULLs are never equal: one active job per org and user, on
     # every database.
     Column(
@@ -61,6 +71,7 @@ job = Table(
     UniqueConstraint("org_id", "user_id", "active_slot", name="sqr_jobs_one_active_job"),
     Index("sqr_jobs_job_accepted", "org_id", "created_at"),
     Index("sqr_jobs_job_due", "active_slot", "available_at"),
+    Index("sqr_jobs_job_collected", "collected", "completed_at"),
 )
 
 identity = Table(
@@ -68,6 +79,9 @@ identity = Table(
     metadata,
     # One row: which database this is, so that web and workers can tell that they use the same.
     Column("identity", String(36), primary_key=True),
+    # Where the tables stand, and the oldest revision whose library they serve; written by each revision.
+    Column("revision", String(32), nullable=False),
+    Column("serves_from", String(32), nullable=False),
 )
 
 idempotency = Table(
@@ -81,6 +95,7 @@ idempotency = Table(
     Column("job_id", _id(36), ForeignKey("sqr_jobs_job.job_id", ondelete="CASCADE")),
     Column("lapses_at", BigInteger, nullable=False),
     Index("sqr_jobs_idempotency_lapsed", "lapses_at"),
+    Index("sqr_jobs_idempotency_of_job", "job_id"),
 )
 
 audit = Table(

@@ -1,15 +1,18 @@
 """The jobs and their history."""
 
-import uuid
-
 import sqlalchemy as sa
 from alembic import op
+
+from sqr_jobs.migrations.standing import begin
 
 revision = "sqr_jobs_0001"
 down_revision = None
 branch_labels = ("sqr_jobs",)
 depends_on = None
 
+# Made by the database, so that a script of `--sql` gives each database an identity of its own.
+_RANDOM = sa.text("gen_random_uuid()")
+_RANDOM_SQLITE = sa.text("lower(hex(randomblob(16)))")
 _TERMINAL_STAYS = """
 CREATE FUNCTION sqr_jobs_terminal_stays() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -29,9 +32,10 @@ BEGIN SELECT RAISE(ABORT, 'a terminal job never changes its state'); END
 
 
 def upgrade() -> None:
+    begin()
     op.create_table(
         "sqr_jobs_job",
-        sa.Column("job_id", _id(36), primary_key=True),
+        sa.Column("job_id", _id(36), nullable=False),
         sa.Column("org_id", _id(255), nullable=False),
         sa.Column("user_id", _id(16), nullable=False),
         sa.Column("template", sa.String(64), nullable=False),
@@ -53,38 +57,52 @@ def upgrade() -> None:
         sa.Column("document_size", sa.BigInteger),
         sa.Column("document_sha256", sa.String(64)),
         sa.Column("document_expires_at", sa.BigInteger),
+        sa.Column("document_lifetime_ms", sa.BigInteger, nullable=False),
+        sa.Column("collected", sa.Integer, nullable=False),
         sa.Column(
             "active_slot",
             sa.Integer,
             sa.Computed("CASE WHEN state IN ('QUEUED', 'RUNNING', 'RETRY_WAIT') THEN 1 END", persisted=True),
         ),
-        sa.UniqueConstraint("org_id", "user_id", "active_slot", name="sqr_jobs_one_active_job"),
+        sa.PrimaryKeyConstraint("job_id", name=op.f("sqr_jobs_job_pkey")),
+        sa.UniqueConstraint("org_id", "user_id", "active_slot", name=op.f("sqr_jobs_one_active_job")),
     )
-    op.create_index("sqr_jobs_job_accepted", "sqr_jobs_job", ["org_id", "created_at"])
-    op.create_index("sqr_jobs_job_due", "sqr_jobs_job", ["active_slot", "available_at"])
-    identity = op.create_table("sqr_jobs_identity", sa.Column("identity", sa.String(36), primary_key=True))
-    op.bulk_insert(identity, [{"identity": str(uuid.uuid4())}])
+    op.create_index(op.f("sqr_jobs_job_accepted"), "sqr_jobs_job", ["org_id", "created_at"])
+    op.create_index(op.f("sqr_jobs_job_due"), "sqr_jobs_job", ["active_slot", "available_at"])
+    op.create_index(op.f("sqr_jobs_job_collected"), "sqr_jobs_job", ["collected", "completed_at"])
+    identity = op.create_table(
+        "sqr_jobs_identity",
+        sa.Column("identity", sa.String(36), nullable=False),
+        sa.Column("revision", sa.String(32), nullable=False),
+        sa.Column("serves_from", sa.String(32), nullable=False),
+        sa.PrimaryKeyConstraint("identity", name=op.f("sqr_jobs_identity_pkey")),
+    )
+    is_postgresql = op.get_context().dialect.name == "postgresql"
+    here = op.inline_literal(revision)
+    row = {"identity": _RANDOM if is_postgresql else _RANDOM_SQLITE, "revision": here, "serves_from": here}
+    op.execute(sa.insert(identity).values(row).inline())
     op.create_table(
         "sqr_jobs_idempotency",
-        sa.Column("org_id", _id(255), primary_key=True),
-        sa.Column("key_hash", _id(64), primary_key=True),
+        sa.Column("org_id", _id(255), nullable=False),
+        sa.Column("key_hash", _id(64), nullable=False),
         sa.Column("fingerprint", sa.String(64), nullable=False),
         sa.Column("token", sa.String(32), nullable=False),
-        sa.Column("job_id", _id(36), sa.ForeignKey("sqr_jobs_job.job_id", ondelete="CASCADE")),
+        sa.Column("job_id", _id(36)),
         sa.Column("lapses_at", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("org_id", "key_hash", name=op.f("sqr_jobs_idempotency_pkey")),
+        _of_job("sqr_jobs_idempotency_job_id_fkey"),
     )
-    op.create_index("sqr_jobs_idempotency_lapsed", "sqr_jobs_idempotency", ["lapses_at"])
+    op.create_index(op.f("sqr_jobs_idempotency_lapsed"), "sqr_jobs_idempotency", ["lapses_at"])
+    op.create_index(op.f("sqr_jobs_idempotency_of_job"), "sqr_jobs_idempotency", ["job_id"])
     op.create_table(
         "sqr_jobs_audit",
         sa.Column(
             "audit_id",
             sa.BigInteger().with_variant(sa.Integer, "sqlite"),
-            primary_key=True,
             autoincrement=True,
+            nullable=False,
         ),
-        sa.Column(
-            "job_id", _id(36), sa.ForeignKey("sqr_jobs_job.job_id", ondelete="CASCADE"), nullable=False
-        ),
+        sa.Column("job_id", _id(36), nullable=False),
         sa.Column("from_state", sa.String(16)),
         sa.Column("to_state", sa.String(16), nullable=False),
         sa.Column("attempt", sa.Integer, nullable=False),
@@ -93,9 +111,11 @@ def upgrade() -> None:
         sa.Column("why", sa.String(32), nullable=False),
         sa.Column("error_code", sa.String(64)),
         sa.Column("cause", sa.Text),
+        sa.PrimaryKeyConstraint("audit_id", name=op.f("sqr_jobs_audit_pkey")),
+        _of_job("sqr_jobs_audit_job_id_fkey"),
     )
-    op.create_index("sqr_jobs_audit_of_job", "sqr_jobs_audit", ["job_id"])
-    if op.get_bind().dialect.name == "postgresql":
+    op.create_index(op.f("sqr_jobs_audit_of_job"), "sqr_jobs_audit", ["job_id"])
+    if is_postgresql:
         op.execute(_TERMINAL_STAYS)
         op.execute(_TERMINAL_STAYS_TRIGGER)
     else:
@@ -107,9 +127,13 @@ def downgrade() -> None:
     op.drop_table("sqr_jobs_idempotency")
     op.drop_table("sqr_jobs_identity")
     op.drop_table("sqr_jobs_job")
-    if op.get_bind().dialect.name == "postgresql":
+    if op.get_context().dialect.name == "postgresql":
         op.execute("DROP FUNCTION sqr_jobs_terminal_stays()")
 
 
 def _id(length: int) -> sa.String:
     return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
+
+
+def _of_job(name: str) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(["job_id"], ["sqr_jobs_job.job_id"], name=op.f(name), ondelete="CASCADE")

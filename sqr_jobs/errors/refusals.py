@@ -1,81 +1,47 @@
-"""Everything that can be wrong, as one tree.
-
-    SqrJobsError
-    ├── ConfigurationError         the host must change a setting or its code; raised at start
-    ├── RequestRefused             the caller must change the request, wait or ask someone else
-    │   ├── Unauthenticated        InsufficientScope      UnsupportedMediaType   BodyTooLarge
-    │   ├── RequestInvalid         RateLimited            UserNotFound           UserNotPermitted
-    │   ├── IdempotencyKeyReused   IdempotencyKeyInUse
-    │   ├── JobAlreadyActive       JobNotFound            JobNotComplete         JobFailed
-    │   └── DocumentExpired        DocumentGone           LinkRefused
-    ├── Unavailable                a part is out of reach for now; try again
-    │   ├── DatabaseUnavailable    DocumentsUnavailable   QueueUnavailable
-    │   └── LimiterUnavailable     IdentityUnavailable
-    └── AttemptEnded               how one attempt ended without a document; never crosses the API
-        ├── AttemptFailed          with the job's error code
-        ├── AttemptAborted         the worker is shutting down: the job goes back
-        └── LeaseLost              another attempt may own the job: nothing may be written
-
-A name states the fact, the message says what to do. `code` is stable; which HTTP status stands for which
-error is said in one table, `sqr_jobs.web.problems`.
-"""
+"""What a caller must change, wait for, or ask someone else about."""
 
 from typing import TYPE_CHECKING, ClassVar
 
+from sqr_jobs.errors.roots import SqrJobsError
+
 if TYPE_CHECKING:
-    from sqr_jobs.domain.failures import JobErrorCode
     from sqr_jobs.domain.job import Job
 
 __all__ = [
-    "AttemptAborted",
-    "AttemptEnded",
-    "AttemptFailed",
     "BodyTooLarge",
-    "ConfigurationError",
-    "DatabaseUnavailable",
     "DocumentExpired",
     "DocumentGone",
-    "DocumentsUnavailable",
     "IdempotencyKeyInUse",
     "IdempotencyKeyReused",
-    "IdentityUnavailable",
     "InsufficientScope",
     "JobAlreadyActive",
+    "JobAlreadyEnded",
     "JobFailed",
     "JobNotComplete",
     "JobNotFound",
-    "LeaseLost",
-    "LimiterUnavailable",
     "LinkRefused",
-    "QueueUnavailable",
     "RateLimited",
     "RequestInvalid",
     "RequestRefused",
-    "SqrJobsError",
     "Unauthenticated",
-    "Unavailable",
     "UnsupportedMediaType",
     "UserNotFound",
     "UserNotPermitted",
 ]
 
 
-class SqrJobsError(Exception):
-    """The root of everything this library raises on purpose."""
-
-
-class ConfigurationError(SqrJobsError):
-    """A setting or the host's code is wrong; the message says what to set or change."""
-
-
 class RequestRefused(SqrJobsError):
-    """The request can't be answered as asked; `code` is what the API says."""
+    """The request can't be answered as asked; each kind has a class of its own."""
 
     code: ClassVar[str]
+    """What the API says, such as `USER_NOT_FOUND`; no code ever changes its meaning."""
 
 
 class Unauthenticated(RequestRefused):
-    """No token, or one that does not hold. The reason goes to the log, never to the caller."""
+    """No token, or one that does not hold. The reason goes to the log, never to the caller.
+
+    `token_sent` says whether there was one: the answer's `WWW-Authenticate` then says `invalid_token`.
+    """
 
     code = "UNAUTHENTICATED"
 
@@ -168,6 +134,16 @@ class JobAlreadyActive(RequestRefused):
         self.job = job
 
 
+class JobAlreadyEnded(RequestRefused):
+    """The job is COMPLETE or FAILED, so there is nothing to cancel."""
+
+    code = "JOB_ALREADY_ENDED"
+
+    def __init__(self, job: "Job") -> None:
+        super().__init__("This job has ended, so it can't be cancelled any more. Look at its status.")
+        self.job = job
+
+
 class JobNotFound(RequestRefused):
     """The caller's org has no such job; the same for another org's job and for a malformed id."""
 
@@ -222,55 +198,3 @@ class LinkRefused(RequestRefused):
 
     def __init__(self) -> None:
         super().__init__("This link is not valid, or no longer. Ask for a fresh URL.")
-
-
-class Unavailable(SqrJobsError):
-    """A part that the request needs is out of reach; trying again soon can help."""
-
-    code: ClassVar[str] = "SERVICE_UNAVAILABLE"
-
-
-class DatabaseUnavailable(Unavailable):
-    """The database did not answer in time, or refused."""
-
-
-class DocumentsUnavailable(Unavailable):
-    """The document store did not answer in time, or refused."""
-
-
-class QueueUnavailable(Unavailable):
-    """The broker did not take the message. Nothing is lost: the relay rings again."""
-
-
-class LimiterUnavailable(Unavailable):
-    """The rate limiter's storage did not answer in time."""
-
-
-class IdentityUnavailable(Unavailable):
-    """The issuer's keys could not be fetched, so no token can be judged."""
-
-
-class AttemptEnded(SqrJobsError):
-    """One attempt ended without a document."""
-
-
-class AttemptFailed(AttemptEnded):
-    """An attempt failed with the job's error code.
-
-    `cause` is internal text for the audit row and may hold personal data; `stack` names files, lines and
-    functions, without messages or values, for the log.
-    """
-
-    def __init__(self, code: "JobErrorCode", cause: str, *, stack: str = "") -> None:
-        super().__init__(str(code))
-        self.code = code
-        self.cause = cause
-        self.stack = stack
-
-
-class AttemptAborted(AttemptEnded):
-    """The worker is shutting down and this attempt did not end in time; the job goes back."""
-
-
-class LeaseLost(AttemptEnded):
-    """The lease ran out under the attempt; another one may own the job by now."""

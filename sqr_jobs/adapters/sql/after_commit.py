@@ -1,0 +1,73 @@
+"""Doing something once a transaction is committed, and not when it is rolled back."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, event
+
+__all__ = ["after_commit", "collecting"]
+
+_KEY = "sqr_jobs_after_commit"
+
+
+@dataclass(frozen=True)
+class _Awaiting:
+    """What waits for the commit."""
+
+    action: Callable[[], None]
+    savepoint: int
+    """The number of the innermost savepoint that it stands in; later ones have higher numbers."""
+
+
+def after_commit(connection: Connection, action: Callable[[], None]) -> None:
+    """Do something, such as logging a transition, once it is true.
+
+    In a transaction of our own that is after the COMMIT. In a host's it is when the host commits, and never
+    where the host rolls back, all of it or to a savepoint from before.
+    """
+    if _KEY not in connection.info:
+        _watch(connection)
+    nested = connection.get_nested_transaction()
+    name = nested._savepoint if nested is not None else "0"  # noqa: SLF001 - there is no public way
+    connection.info[_KEY].append(_Awaiting(action, _number(name)))
+
+
+@contextmanager
+def collecting(connection: Connection) -> Iterator[list[Callable[[], None]]]:
+    """Collect the actions of a transaction of our own, for the caller to run after its commit."""
+    waiting: list[_Awaiting] = []
+    actions: list[Callable[[], None]] = []
+    connection.info[_KEY] = waiting
+    try:
+        yield actions
+    finally:
+        del connection.info[_KEY]
+    actions.extend(each.action for each in waiting)
+
+
+def _watch(connection: Connection) -> None:
+    """Follow a host's transaction to its end; SQLAlchemy takes the same listener once."""
+    connection.info[_KEY] = []
+    for form in ("", "_twophase"):
+        event.listen(connection, f"commit{form}", _committed)
+        event.listen(connection, f"rollback{form}", _rolled_back)
+    event.listen(connection, "rollback_savepoint", _rolled_back_to)
+
+
+def _committed(connection: Connection, *_of_two_phases: object) -> None:
+    for each in connection.info.pop(_KEY, []):
+        each.action()
+
+
+def _rolled_back(connection: Connection, *_of_two_phases: object) -> None:
+    connection.info.pop(_KEY, None)
+
+
+def _rolled_back_to(connection: Connection, name: str, _context: None) -> None:
+    waiting = connection.info.get(_KEY, [])
+    waiting[:] = [each for each in waiting if each.savepoint < _number(name)]
+
+
+def _number(savepoint: str) -> int:
+    return int(savepoint.rpartition("_")[2])
