@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from hashlib import sha256
 
-from sqr_jobs import Caller, ReportJobs, Settings, build_report_jobs
-from sqr_jobs.errors import Unauthenticated
+from sqr_jobs import Caller, ReportJobs, Settings, Unauthenticated, build_report_jobs
 
 from myapp.people import make_engine
 from myapp.reports import ScreeningReport, Users

@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sqr_jobs import ReportJobs
-from sqr_jobs.web import Endpoints, HttpReply, HttpRequest, chunks
-from sqr_jobs.web.endpoints import FILES_PATH
-from sqr_jobs.wiring import mount
+from sqr_jobs import ReportJobs, mount
+from sqr_jobs.web import FILES_PATH, Endpoints, HttpReply, HttpRequest, chunks
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 

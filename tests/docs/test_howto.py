@@ -1,14 +1,16 @@
 """The examples of the how-to guides run, and keep the contract."""
 
 import asyncio
+import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
-from sqr_jobs import JobState, ReportJobs, migrations
+from sqr_jobs import JobState, ReportJobs
 from sqr_jobs.testing import Client, HttpContract, ReportsUnderTest, client_of
+from tests.docs.pages import DOCS, Page
 
 pytest_plugins = ["sqr_jobs.testing.plugin"]
 
@@ -116,24 +118,14 @@ def test_an_order_can_stand_without_its_report(reports: ReportsUnderTest, host_e
     assert _orders(host_engine) == ["US1", "US1"]
 
 
-@pytest.mark.parametrize("keeps_ours_alone", [True, False])
-def test_a_hosts_alembic_leaves_our_tables_alone(
-    keeps_ours_alone: bool, example_path: None, tmp_path: Any
-) -> None:
-    """migrations.md: without the filter, autogenerate would drop every job."""
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
-    from alembic_filter import is_ours
-    from myapp.people import Base
-
-    engine = create_engine(f"sqlite:///{tmp_path}/app.db")
-    Base.metadata.create_all(engine)
-    migrations.upgrade(engine)
-    with engine.connect() as connection:
-        options = {"include_name": is_ours} if keeps_ours_alone else {}
-        found = compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata)
-    engine.dispose()
-    assert bool(found) is not keeps_ours_alone
+def test_alembics_configuration_is_the_examples_own() -> None:
+    """migrations.md: a wrong separator cuts the library's place in two. tests/contracts runs the example."""
+    page = Page.read(DOCS / "howto" / "migrations.md")
+    (shown,), (toml,) = page.blocks("ini"), page.blocks("toml")
+    example = (DOCS / "howto" / "migrations_app" / "alembic.ini").read_text(encoding="utf-8")
+    assert shown.text in example
+    places = tomllib.loads(toml.text)["tool"]["alembic"]["version_locations"]
+    assert places == shown.text.partition("version_locations =")[2].split()
 
 
 @pytest.fixture

@@ -1,12 +1,15 @@
 """Log lines that a page quotes are lines that the code writes."""
 
 import ast
+import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
-from tests.docs.pages import ROOT, Page
+from tests.docs.pages import DOCS, ROOT, Page
 
 _PREFIX = re.compile(r"^(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL) (?P<logger>[\w.]+): ")
 _PAGES = [page for page in Page.every() if page.blocks("log")]
@@ -19,9 +22,9 @@ def test_every_quoted_line_can_be_written(page: Page) -> None:
     unknown = []
     for block in page.blocks("log"):
         for line in block.text.splitlines():
-            if line.startswith(("  ", "…")) or line.endswith("raised at"):
-                continue  # a stack
             prefix = _PREFIX.match(line)
+            if not prefix and (line.startswith(("  ", "…")) or line.endswith("raised at")):
+                continue  # a stack
             message = line[prefix.end() :] if prefix else line
             if not any(
                 re.fullmatch(form, message)
@@ -30,6 +33,48 @@ def test_every_quoted_line_can_be_written(page: Page) -> None:
             ):
                 unknown.append(line)
     assert unknown == []
+
+
+def test_every_line_that_can_be_written_is_in_the_reference() -> None:
+    """Whoever builds alerts reads one page."""
+    page = Page.read(DOCS / "reference" / "logs.md")
+    quoted = [line for block in page.blocks("log") for line in block.text.splitlines()]
+    missing = [
+        f"{level} {logger}: {form}"
+        for level, logger, form in _written()
+        if not any(re.fullmatch(f"{level} {re.escape(logger)}: {form}", line) for line in quoted)
+    ]
+    assert missing == []
+
+
+def test_the_example_writes_what_the_page_shows(example_path: None) -> None:
+    """The fields arrive in a log of JSON, with nothing but the standard library."""
+    code = (
+        "import json_logs, logging; json_logs.log_as_json()\n"
+        "from sqr_jobs.logs import job_fields\n"
+        "from tests.unit.fakes import claim_of\n"
+        "job = claim_of().job\n"
+        "more = {'from_state': 'QUEUED', 'why': 'claim', 'error_code': None}\n"
+        "logger = logging.getLogger('sqr_jobs.jobs')\n"
+        "logger.info('job %s: QUEUED -> RUNNING (claim)', job.job_id, extra=job_fields(job, **more))\n"
+        "try: 1 / 0\n"
+        "except ZeroDivisionError: logging.exception('of another library')\n"
+    )
+    paths = [str(DOCS / "howto"), str(ROOT)]
+    ended = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[:0] = {paths}\n{code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    ours, other = (json.loads(line) for line in ended.stderr.splitlines())
+    [shown] = Page.read(DOCS / "reference" / "logs.md").blocks("json")
+    page = json.loads(shown.text)
+    assert list(ours) == list(page)
+    changing = ("at", "job", "message")
+    assert {**ours, **dict.fromkeys(changing)} == {**page, **dict.fromkeys(changing)}
+    assert ours["message"] == f"job {ours['job']}: QUEUED -> RUNNING (claim)"
+    assert "ZeroDivisionError" in other["exception"]
 
 
 def _written() -> Iterator[tuple[str, str, str]]:

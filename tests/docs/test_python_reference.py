@@ -1,70 +1,62 @@
-"""The page of Python names has every public name, with all that one can pass and call."""
+"""The page of Python names has every public name, and says of each what its docstring says.
 
-import dataclasses
-import enum
-import inspect
+Renew it with `python -m tests.docs.python_reference`.
+"""
+
+import builtins
+import importlib
 import re
-from types import ModuleType
 
 import pytest
 
-import sqr_jobs
-import sqr_jobs.testing
-import sqr_jobs_fastapi
-import sqr_jobs_flask
-from tests.docs.pages import DOCS
+from sqr_jobs import Settings, errors
+from tests.docs.python_reference import PAGE, SECTIONS, Name, Section, names, written
 
-_PAGE = (DOCS / "reference" / "python.md").read_text(encoding="utf-8")
-_MODULES = (sqr_jobs, sqr_jobs_fastapi, sqr_jobs_flask, sqr_jobs.testing)
-_NAMES = [(module, name) for module in _MODULES for name in module.__all__]
+_NAMES = list(names())
 
-names = pytest.mark.parametrize(
-    ("module", "name"), _NAMES, ids=[f"{module.__name__}.{name}" for module, name in _NAMES]
+every_name = pytest.mark.parametrize(
+    ("section", "name"), _NAMES, ids=[f"{section.module}.{name.name}" for section, name in _NAMES]
 )
 
 
-@names
-def test_every_public_name_has_an_entry_in_its_modules_section(module: ModuleType, name: str) -> None:
+def test_the_page_is_what_the_docstrings_say() -> None:
+    """Two descriptions of one thing drift apart."""
+    assert PAGE.read_text(encoding="utf-8") == written(), "renew it: python -m tests.docs.python_reference"
+
+
+@pytest.mark.parametrize("module", sorted({section.module for section in SECTIONS if section.names}))
+def test_every_public_name_has_an_entry(module: str) -> None:
     """A name that stands nowhere is a name that nobody may rely on."""
-    assert re.search(rf"^\*\*`{name}\b", _section(module), re.MULTILINE)
+    entries = sorted(name for section in SECTIONS if section.module == module for name in section.names)
+    assert entries == sorted(importlib.import_module(module).__all__)
 
 
-@names
-def test_every_argument_and_method_is_named(module: ModuleType, name: str) -> None:
-    """What can be passed and called is part of the promise."""
-    public = getattr(module, name)
-    words = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", _section(module)))))
-    assert _promised(public) - words == set()
+@every_name
+def test_every_public_name_says_what_it_is(section: Section, name: Name) -> None:
+    """`help()` is where one looks first."""
+    silent = [method.name for method in name.methods if not method.text]
+    silent += [field.name for field in name.fields if "property" in field.source.labels and not field.text]
+    assert (bool(name.text), silent) == (True, [])
 
 
-def test_the_page_promises_nothing_that_is_not_there() -> None:
-    """A removed name leaves the page too."""
-    entries = set(re.findall(r"^\*\*`(\w+)", _PAGE, re.MULTILINE))
-    assert entries == {name for _, name in _NAMES}
+@every_name
+def test_what_raises_says_what_and_names_no_unknown_error(section: Section, name: Name) -> None:
+    """Someone writes an `except` by it."""
+    told = [name, *name.methods]
+    spoken = {word.strip("`.,()") for text in told for word in text.text.split() if word.startswith("`")}
+    like_errors = {word for word in spoken if word.endswith(("Error", "Unavailable", "Refused", "Reused"))}
+    assert {word.rpartition(".")[2] for word in like_errors} <= {*errors.__all__, *dir(builtins)}
 
 
-def _section(module: ModuleType) -> str:
-    parts = re.split(r"^## (.+)$", _PAGE, flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))[module.__name__]
+def test_every_error_that_a_host_may_meet_is_named() -> None:
+    """All but those of one attempt, which never leave the worker."""
+    page = PAGE.read_text(encoding="utf-8")
+    of_attempts = {name for name in errors.__all__ if issubclass(getattr(errors, name), errors.AttemptEnded)}
+    told = set(re.findall(r"^(?:- \[?`|### )(\w+)", page, re.MULTILINE))
+    assert set(errors.__all__) - of_attempts - told == set()
 
 
-def _promised(public: object) -> set[str]:
-    """Name the parameters of a function, the fields and methods of a class, the members of an enum."""
-    if inspect.isfunction(public):
-        return set(inspect.signature(public).parameters)
-    if not inspect.isclass(public) or public is sqr_jobs.Settings:
-        return set()  # settings.md has the settings
-    if issubclass(public, enum.Enum):
-        return set() if public is sqr_jobs.JobErrorCode else set(public.__members__)
-    if dataclasses.is_dataclass(public):
-        return {field.name for field in dataclasses.fields(public)} | _methods(public)
-    return _methods(public)
-
-
-def _methods(public: type) -> set[str]:
-    return {
-        name
-        for name, value in vars(public).items()
-        if not name.startswith(("_", "test_"))
-        and (inspect.isroutine(value) or isinstance(value, property | staticmethod))
-    }
+def test_settings_are_on_their_own_page() -> None:
+    """One table is enough."""
+    entry = PAGE.read_text(encoding="utf-8").partition("### Settings")[2].partition("\n### ")[0]
+    assert [name for name in Settings.model_fields if f"- `{name}" in entry] == []

@@ -84,6 +84,22 @@ def test_the_commands_print_what_the_page_says_and_a_report_is_made(
         assert answers == {"US3": 403, "US4": 404}
 
 
+@tutorials
+def test_what_a_client_is_not_told_stands_in_the_log(
+    name: str, page: Page, folder: Path, environment: dict[str, str]
+) -> None:
+    """Step 9: of missing tables and of a token that does not hold, whoever runs the server learns."""
+    tables, token, *_ = page.blocks("log")
+    no_tables = {**environment, "MYAPP_DATABASE_URL": f"sqlite:///{folder}/empty.db"}
+    consoles.run(consoles.steps(page)[0], folder, no_tables)
+    with _serving(name, folder, no_tables) as client:
+        assert client.post(_API, json={"userId": "US1"}).status_code == 503
+        nonsense = {"Authorization": "Bearer nonsense"}
+        assert client.post(_API, json={"userId": "US1"}, headers=nonsense).status_code == 401
+    log = (folder / "server.log").read_text()
+    assert [line for line in (tables.text + token.text).splitlines() if line not in log] == []
+
+
 def test_a_template_that_raises_is_told_where_the_page_says(
     shell_environment: dict[str, str], tmp_path: Path
 ) -> None:

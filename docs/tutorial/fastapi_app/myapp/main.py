@@ -1,5 +1,7 @@
 """The web application."""
 
+import logging
+
 from fastapi import FastAPI
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,5 +21,6 @@ def create_app() -> FastAPI:
         with Session(engine) as session:
             return list(session.scalars(select(Person.id).order_by(Person.id)))
 
+    logging.basicConfig(level=logging.INFO)
     app.include_router(create_router(report_jobs))
     return app
