@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import nox
 
@@ -17,6 +18,13 @@ def _install(session: nox.Session, extras: str, *groups: str) -> None:
     """Install the project with its extras, and dependency groups, at the pinned versions."""
     packages = nox.project.dependency_groups(_PROJECT, *groups)
     session.install("--constraint", ".ci/constraints.txt", f".[{extras}]" if extras else ".", *packages)
+
+
+def _install_from_debian(session: nox.Session, package: str) -> None:
+    """Install a program as root; anyone else is told by the tests what is missing."""
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        session.run("apt-get", "update", external=True)
+        session.run("apt-get", "install", "-y", "--no-install-recommends", package, external=True)
 
 
 @nox.session
@@ -40,21 +48,25 @@ def types(session: nox.Session) -> None:
 @nox.session
 def core(session: nox.Session) -> None:
     """Test the core without any web framework: units, and every port's contract suite."""
-    _install(session, "postgres,redis,s3", "tests")
+    _install(session, "postgres,rabbitmq,redis,s3", "tests")
     session.run(
         "python",
         "-c",
         "import importlib.util as u; assert not u.find_spec('flask') and not u.find_spec('fastapi')",
     )
-    session.run("pytest", "tests/unit", "tests/contracts", "tests/servers", *session.posargs)
+    folders = ("tests/unit", "tests/model", "tests/contracts", "tests/servers")
+    session.run("pytest", *folders, "tests/rabbitmq/test_out_of_reach.py", *session.posargs)
 
 
 @nox.session
 @nox.parametrize("framework", ["flask", "fastapi"])
 def http(session: nox.Session, framework: str) -> None:
-    """Test the endpoints through one framework, with the other not installed."""
-    _install(session, f"{framework},postgres,redis,s3", "tests")
-    session.run("pytest", "tests/http", *session.posargs, env={"SQR_TEST_FRAMEWORKS": framework})
+    """Test the endpoints through one framework, the other not installed, and by tools that read OpenAPI."""
+    _install(session, f"{framework},postgres,redis,s3", "tests", "clients")
+    other = "flask" if framework == "fastapi" else "fastapi"
+    session.run("python", "-c", f"import importlib.util as u; assert not u.find_spec('{other}')")
+    folders = ("tests/http", "tests/clients")
+    session.run("pytest", *folders, *session.posargs, env={"SQR_TEST_FRAMEWORKS": framework})
 
 
 @nox.session(default=False)
@@ -64,11 +76,31 @@ def docs(session: nox.Session) -> None:
     session.run("pytest", "tests/docs", *session.posargs)
 
 
+@nox.session(default=False)
+def site(session: nox.Session) -> None:
+    """Build the documentation as a site into `site/`, every warning an error, and follow its links."""
+    packages = nox.project.dependency_groups(_PROJECT, "site")
+    session.install("--constraint", ".ci/constraints.txt", *packages)
+    shutil.rmtree("site", ignore_errors=True)
+    places = ("--conf-dir=docs", f"--doctree-dir={session.create_tmp()}", "--fresh-env")
+    strictly = ("--fail-on-warning", "--keep-going", "--nitpicky", "--quiet")
+    session.run("sphinx-build", *places, *strictly, ".", "site")
+    session.run("pytest", "--confcutdir=tests/site", "tests/site", *session.posargs)
+
+
 @nox.session
 def acceptance(session: nox.Session) -> None:
     """Test real processes on real servers, the command line, and what happens when something is killed."""
     _install(session, "demo", "tests")
-    session.run("pytest", "tests/testing", "tests/cli", "tests/acceptance", "tests/faults", *session.posargs)
+    folders = ("tests/testing", "tests/cli", "tests/acceptance", "tests/faults")
+    session.run("pytest", *folders, "tests/http/test_adapters_agree.py", *session.posargs)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure speed, into docs/explanation/performance.md; `-- --quick` only sees that all of it runs."""
+    _install(session, "demo", "tests", "bench")
+    session.run("python", "-m", "tests.bench", *session.posargs)
 
 
 @nox.session(default=False)
@@ -77,8 +109,17 @@ def browser(session: nox.Session) -> None:
     _install(session, "demo", "tests", "browser")
     is_here = any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
     is_named = "SQR_JOBS_TEST_CHROMIUM" in os.environ
-    if not (is_here or is_named) and os.geteuid() == 0 and shutil.which("apt-get"):
-        options = ("-y", "--no-install-recommends")
-        session.run("apt-get", "update", external=True)
-        session.run("apt-get", "install", *options, "chromium", external=True)
+    if not (is_here or is_named):
+        _install_from_debian(session, "chromium")
     session.run("pytest", "tests/browser", *session.posargs)
+
+
+@nox.session(default=False)
+def rabbitmq(session: nox.Session) -> None:
+    """Test RabbitMQ as the broker, on a real one; as root, install it where there is none."""
+    _install(session, "demo,rabbitmq", "tests")
+    is_here = shutil.which("rabbitmq-server") or Path("/usr/lib/rabbitmq/bin/rabbitmq-server").exists()
+    is_named = "SQR_JOBS_TEST_AMQP_URL" in os.environ
+    if not (is_here or is_named):
+        _install_from_debian(session, "rabbitmq-server")
+    session.run("pytest", "tests/rabbitmq", *session.posargs)

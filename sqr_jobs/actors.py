@@ -6,6 +6,7 @@ from collections.abc import Callable
 import dramatiq
 
 from sqr_jobs.errors import Unavailable
+from sqr_jobs.logs import Outage, stack_of
 
 __all__ = ["ACTOR", "QUEUE", "declare_actors"]
 
@@ -21,14 +22,19 @@ def declare_actors(broker: dramatiq.Broker, process: Callable[[str | None], bool
     A message says only that there is work, so the actor never raises and Dramatiq never retries: what
     becomes of a job is decided and remembered in the database.
     """
+    outage = Outage()
 
     def run(job_id: object = None) -> None:
         try:
             process(job_id if isinstance(job_id, str) and len(job_id) <= _JOB_ID else None)
         except Unavailable as error:
-            _logger.warning("no job could be claimed; the relay rings again: %s", error)
-        except Exception:
-            _logger.exception("the actor failed and goes on")
+            if outage.is_news(str(error)):
+                _logger.warning("no job can be claimed; the relay rings again: %s", error)
+        except Exception as error:  # noqa: BLE001 - Dramatiq must not try the message again
+            _logger.error("the actor failed and goes on%s", stack_of(error))  # noqa: TRY400 - its message stays out
+        else:
+            if (lasted_s := outage.over()) is not None:
+                _logger.info("jobs are claimed again, after %.0f s", lasted_s)
 
     dramatiq.actor(broker=broker, queue_name=QUEUE, actor_name=ACTOR)(run)
 

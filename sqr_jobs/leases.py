@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.job import Claim
 from sqr_jobs.errors import AttemptAborted, AttemptEnded, AttemptFailed, DatabaseUnavailable, LeaseLost
+from sqr_jobs.logs import Outage, stack_of
 from sqr_jobs.ports import JobExecution
 
 __all__ = ["Lease", "LeaseKeeper"]
@@ -98,6 +99,7 @@ class LeaseKeeper:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._outage = Outage()
 
     @contextmanager
     def hold(self, claim: Claim, *, claimed_at: float) -> Iterator[Lease]:
@@ -120,6 +122,7 @@ class LeaseKeeper:
         """Renew every lease once. A database out of reach changes nothing: the fences end the attempts."""
         with self._lock:
             leases = list(self._leases)
+        failure: DatabaseUnavailable | None = None
         for lease in leases:
             sent_at = self._now()
             try:
@@ -128,7 +131,8 @@ class LeaseKeeper:
                 else:
                     lease.lose()
             except DatabaseUnavailable as error:
-                _logger.warning("a lease could not be renewed: %s", error)
+                failure = error
+        self._tell(failure)
 
     def abort_all(self) -> None:
         """Stop every attempt of this process; their jobs go back to the queue."""
@@ -142,9 +146,17 @@ class LeaseKeeper:
         if self._thread is not None:
             self._thread.join(timeout=1)
 
+    def _tell(self, failure: DatabaseUnavailable | None) -> None:
+        if failure is not None:
+            if self._outage.is_news(str(failure)):
+                _logger.warning("leases can't be renewed, attempts run on until their fences: %s", failure)
+        elif (lasted_s := self._outage.over()) is not None:
+            _logger.info("leases are renewed again, after %.0f s", lasted_s)
+
     def _beat(self) -> None:
         while not self._stop.wait(self._heartbeat_s):
             try:
                 self.renew_all()
-            except Exception:
-                _logger.exception("the lease keeper failed and goes on")
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other leases want renewing
+                if self._outage.is_news(type(error).__qualname__):
+                    _logger.error("the lease keeper failed and goes on%s", stack_of(error))  # noqa: TRY400 - its message stays out

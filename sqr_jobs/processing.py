@@ -17,6 +17,7 @@ from sqr_jobs.errors import (
     LeaseLost,
 )
 from sqr_jobs.leases import Lease, LeaseKeeper
+from sqr_jobs.logs import job_fields, stack_of
 from sqr_jobs.ports import DocumentProducer, DocumentStore, JobExecution, RenderOrder
 
 __all__ = ["Processor"]
@@ -87,13 +88,13 @@ class Processor:
         except AttemptAborted:
             self._end_aborted(claim)
         except (LeaseLost, DatabaseUnavailable) as ending:
-            self._log(logging.WARNING, "%s", claim, ending)
+            self._log(logging.WARNING, "left to whoever owns it now: %s", claim, ending)
         except ConfigurationError as error:
             # This worker can't, another one may: a broken machine must not use up the job's tries.
             self._log(logging.ERROR, "this worker can make no document: %s", claim, error)
             self._end_aborted(claim, delay_ms=_BROKEN_WAIT_MS)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not cost the job its bounded tries
-            self._log(logging.ERROR, "an attempt broke: %s", claim, type(error).__name__, stack=True)
+            self._log(logging.ERROR, "an attempt broke%s", claim, stack_of(error))
             broken = AttemptFailed(JobErrorCode.RENDER_CRASHED, f"{type(error).__name__}: {error}")
             self._end_failed(claim, lease, broken)
 
@@ -112,7 +113,7 @@ class Processor:
         except DocumentsUnavailable as error:
             if lease.left() <= 0:
                 raise lease.ending() from None
-            raise AttemptFailed(JobErrorCode.STORAGE_UNAVAILABLE, str(error)) from None
+            raise AttemptFailed(JobErrorCode.STORAGE_UNAVAILABLE, str(error), reason=str(error)) from None
         finally:
             produced.release()
         return Document(key=claim.document_key, size=produced.size, sha256=produced.sha256)
@@ -124,7 +125,8 @@ class Processor:
             self._log(logging.WARNING, "left to its lease, it could not be given back: %s", claim, error)
 
     def _end_failed(self, claim: Claim, lease: Lease, failure: AttemptFailed) -> None:
-        self._log(logging.WARNING, "attempt failed: %s%s", claim, failure.code, failure.stack)
+        reason = f" ({failure.reason.rstrip('.')})" if failure.reason else ""
+        self._log(logging.WARNING, "attempt failed: %s%s%s", claim, failure.code, reason, failure.stack)
         try:
             if failure.code is JobErrorCode.TEMPLATE_NOT_FOUND:
                 self._insist(
@@ -146,7 +148,6 @@ class Processor:
                     raise
                 time.sleep(_WRITE_AGAIN_S)
 
-    def _log(self, level: int, message: str, claim: Claim, *values: object, stack: bool = False) -> None:
-        job = claim.job
-        fields = {"job": job.job_id, "org": job.org_id, "attempt": job.attempt, "state": str(job.state)}
-        _logger.log(level, "job %s: " + message, job.job_id, *values, extra=fields, exc_info=stack)  # noqa: G003 - all literals
+    def _log(self, level: int, message: str, claim: Claim, *values: object) -> None:
+        fields = job_fields(claim.job)
+        _logger.log(level, "job %s: " + message, claim.job.job_id, *values, extra=fields)  # noqa: G003 - all literals

@@ -20,7 +20,8 @@ class WorkerService:
     """Starts and stops a worker's parts in order.
 
     Shutdown is in two steps: from `drain` on nothing new is claimed, and attempts that still run shortly
-    before the grace ends are stopped and given back, so that another worker has them at once.
+    before the grace ends are stopped and given back, so that another worker has them at once. `serves` says
+    in a line, for the log, what this worker works on.
     """
 
     def __init__(
@@ -31,18 +32,24 @@ class WorkerService:
         leases: LeaseKeeper,
         maintenance: Maintenance,
         grace_s: float,
+        serves: str,
     ) -> None:
         self.processor = processor
         self._producer = producer
         self._leases = leases
         self._maintenance = maintenance
         self._grace_s = grace_s
+        self._serves = serves
         self._abort: threading.Timer | None = None
 
     def start(self) -> None:
         """Start relay and reaper, and a render child; the lease keeper starts with the first claim."""
         self._maintenance.start()
         threading.Thread(target=self._warm, name="sqr-jobs-warm", daemon=True).start()
+
+    def tell(self, threads: int) -> None:
+        """Log what runs now."""
+        _logger.info("the worker runs: %s; %d threads", self._serves, threads)
 
     def drain(self) -> None:
         """Claim nothing more; give back what has not ended 5 s before the grace does, or at half of it."""
@@ -65,6 +72,7 @@ class WorkerService:
         self._maintenance.stop()
         self._leases.stop()
         self._producer.close()
+        _logger.info("the worker has stopped")
 
     def _warm(self) -> None:
         try:

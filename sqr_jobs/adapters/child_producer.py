@@ -19,8 +19,9 @@ from typing import Any
 
 from sqr_jobs.documents.pipes import pack, read_message
 from sqr_jobs.domain.failures import JobErrorCode
-from sqr_jobs.errors import AttemptFailed, ConfigurationError
+from sqr_jobs.errors import AttemptFailed, ConfigurationError, FactoryFailed
 from sqr_jobs.leases import Lease
+from sqr_jobs.logs import Outage
 from sqr_jobs.ports import ProducedDocument, RenderOrder
 
 __all__ = ["ChildProducer"]
@@ -36,7 +37,8 @@ class ChildProducer:
     """`DocumentProducer` over warm child processes, as many as threads ask at the same time.
 
     `factory` tells the import path of the host's factory. A child serves one order at a time and is killed
-    with its whole process group when the attempt's time is over or when it misbehaves.
+    with its whole process group when the attempt's time is over or when it misbehaves. Raises
+    `ConfigurationError` on a system that has no such groups (Windows).
     """
 
     def __init__(
@@ -47,12 +49,18 @@ class ChildProducer:
         output_bytes: int,
         work_dir: Path | None = None,
     ) -> None:
+        if not (hasattr(os, "killpg") and hasattr(select, "poll")):
+            raise ConfigurationError(
+                "Render children need a POSIX system, such as Linux or macOS. To develop here, set "
+                "SQR_JOBS_RENDER=inline; no limit of time or memory holds then."
+            )
         self._factory = factory
         self._limits = {"memory_bytes": memory_bytes, "output_bytes": output_bytes}
         self._work_dir = work_dir
         self._idle: list[_Child] = []
         self._lock = threading.Lock()
         self._is_closed = False
+        self._outage = Outage()
 
     def warm(self) -> None:
         """Start one child, so that a factory that can't be built shows at once.
@@ -81,7 +89,12 @@ class ChildProducer:
                 child.kill()  # it is ending by itself, with a worn-out heap
             else:
                 self._put_back(child)
-            raise AttemptFailed(JobErrorCode(reply["code"]), str(reply["cause"]), stack=str(reply["stack"]))
+            raise AttemptFailed(
+                JobErrorCode(reply["code"]),
+                str(reply["cause"]),
+                reason=str(reply["reason"]),
+                stack=str(reply["stack"]),
+            )
         child.is_worn = bool(reply.get("worn"))
         child.output.seek(0)
         sha256 = hashlib.file_digest(child.output, "sha256").hexdigest()
@@ -107,7 +120,8 @@ class ChildProducer:
             return reply
         if lease.rendering_left() <= 0:
             raise lease.ending()
-        raise AttemptFailed(child.epitaph(), f"the render child ended with status {child.status()}")
+        code, ended = child.epitaph(), f"the render child ended with status {child.status()}"
+        raise AttemptFailed(code, ended, reason=ended)
 
     def _take(self, lease: Lease) -> "_Child":
         while True:
@@ -124,11 +138,16 @@ class ChildProducer:
         except ConfigurationError as error:
             child.kill()
             lease.check()
-            _logger.error("no render child could be started: %s", error)  # noqa: TRY400 - it says it all
-            raise AttemptFailed(JobErrorCode.TEMPLATE_NOT_FOUND, str(error)) from None
+            if self._outage.is_news(str(error)):
+                _logger.error("no render child could be started: %s", error)  # noqa: TRY400 - it says it all
+            cause = error.cause if isinstance(error, FactoryFailed) else str(error)
+            reason = "no render child could be started"
+            raise AttemptFailed(JobErrorCode.TEMPLATE_NOT_FOUND, cause, reason=reason) from None
         except BaseException:
             child.kill()
             raise
+        if (lasted_s := self._outage.over()) is not None:
+            _logger.info("render children start again, after %.0f s", lasted_s)
         return child
 
     def _start(self) -> "_Child":
@@ -196,7 +215,7 @@ class _Child:
         if reply is None:
             raise ConfigurationError("the render child ended, or took too long, while it built the factory")
         if "start_failed" in reply:
-            raise ConfigurationError(str(reply["start_failed"]))
+            raise FactoryFailed(str(reply["start_failed"]), str(reply["cause"]))
 
     def send(self, message: dict[str, Any]) -> None:
         """Write a message; a child that is gone shows at the next read."""

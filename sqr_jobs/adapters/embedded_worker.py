@@ -1,7 +1,6 @@
 """The worker inside the web process: Dramatiq on a broker in memory."""
 
 import atexit
-import logging
 import os
 import sys
 import threading
@@ -13,8 +12,6 @@ from dramatiq.brokers.stub import StubBroker
 from sqr_jobs.service import WorkerService
 
 __all__ = ["InProcessBroker", "InProcessWorker", "NoQueue", "NoWorker"]
-
-_logger = logging.getLogger("sqr_jobs.worker")
 
 _TIMEOUT_MS = 100
 
@@ -86,7 +83,7 @@ class InProcessWorker:
             self._service.start()
             self._started_in = os.getpid()
             atexit.register(self.stop)
-        _logger.info("the embedded worker runs with %d threads", self._threads)
+            self._service.tell(self._threads)
 
     def stop(self) -> None:
         """Drain, stop and forget, so that `start` can begin anew."""

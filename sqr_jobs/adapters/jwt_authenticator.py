@@ -53,7 +53,7 @@ class JwtAuthenticator:
         try:
             claims = self._claims(token)
         except jwt.PyJWTError as error:
-            reason = ascii(str(error))[:200]  # it may quote the token's own header
+            reason = ascii(str(error).partition(": ")[0])[:200]  # what follows may quote the token
             raise Unauthenticated(f"{type(error).__name__}: {reason}", token_sent=True) from None
         return self._caller(claims)
 

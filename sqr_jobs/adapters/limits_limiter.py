@@ -13,6 +13,7 @@ from limits.strategies import MovingWindowRateLimiter
 
 from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.errors import ConfigurationError, LimiterUnavailable
+from sqr_jobs.logs import Outage
 from sqr_jobs.ports import Quota, RateLimiter
 
 __all__ = ["LimitsRateLimiter", "ShelteredRateLimiter", "limiter_for"]
@@ -77,6 +78,7 @@ class ShelteredRateLimiter:
         self._fallback = fallback
         self._now = now
         self._closed_from = float("-inf")
+        self._outage = Outage(now)
 
     @property
     def is_sheltering(self) -> bool:
@@ -95,11 +97,14 @@ class ShelteredRateLimiter:
             return self._fallback.hit(org_id, limit)
         if self._now() - began > _SLOW_S:
             self._shelter("too slow")
+        elif (lasted_s := self._outage.over()) is not None:
+            _logger.info("the rate limiter answers again, after %.0f s", lasted_s)
         return quota
 
     def _shelter(self, why: str) -> None:
         self._closed_from = self._now() + _BREAKER_S
-        _logger.warning("the rate limiter is out of reach, counting in memory: %s", why)
+        if self._outage.is_news(why):
+            _logger.warning("the rate limiter is out of reach, counting in memory: %s", why)
 
 
 def limiter_for(url: str) -> RateLimiter:

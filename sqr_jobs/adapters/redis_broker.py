@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
-from dramatiq import Consumer, Message, MessageProxy, Middleware
+from dramatiq import Consumer, MessageProxy, Middleware
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.errors import ConnectionClosed
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from sqr_jobs.adapters.honest_message import honest_message
 from sqr_jobs.adapters.quick_redis import quick_redis
 
 __all__ = ["BlockingRedisBroker", "ringing_broker", "working_broker"]
@@ -126,7 +127,12 @@ class _BlockingConsumer(_RedisConsumer):
         while self.message_cache:
             data = self.message_cache.pop(0)
             try:
-                message = self._ours(data)
+                message = honest_message(
+                    data,
+                    queue_name=self.queue_name,
+                    actors=self.broker.actors,
+                    own_option="redis_message_id",
+                )
             except Exception:  # noqa: BLE001 - somebody else's bytes must not stop the consumer
                 self.logger.warning("dropped a message that is not one of ours")
                 self._forget(data)
@@ -139,28 +145,6 @@ class _BlockingConsumer(_RedisConsumer):
         """Acknowledge what was dropped, as far as it tells its own id, so that it does not come again."""
         with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
             self.broker.do_ack(self.queue_name, str(json.loads(data)["options"]["redis_message_id"]))
-
-    def _ours(self, data: bytes) -> Message[Any]:
-        """Decode a message that was sent to this queue for now: another would hold a thread, or end it."""
-        message: Message[Any] = Message.decode(data)
-        is_ours = (
-            message.queue_name == self.queue_name
-            and message.actor_name in self.broker.actors
-            and isinstance(message.message_id, str)
-            and isinstance(message.options.get("redis_message_id"), str)
-            and "eta" not in message.options
-        )
-        if not is_ours:
-            raise ValueError(message.queue_name)
-        # Made anew from what an honest message has: Dramatiq reads more options than we send.
-        return Message(
-            queue_name=self.queue_name,
-            actor_name=message.actor_name,
-            args=tuple(message.args[:1]),
-            kwargs={},
-            options={"redis_message_id": message.options["redis_message_id"]},
-            message_id=message.message_id,
-        )
 
 
 def ringing_broker(url: str) -> BlockingRedisBroker:

@@ -2,7 +2,9 @@
 
 import base64
 import functools
+import importlib.util
 import logging
+import math
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -36,6 +38,8 @@ class S3DocumentStore:
         secret_access_key: str | None = None,
         prefix: str = "",
     ) -> None:
+        if importlib.util.find_spec("boto3") is None:  # said at the start, and loaded on first use
+            raise ConfigurationError("boto3 is missing. Install it: pip install 'sqr-jobs[s3]'.")
         self._bucket = bucket
         self._prefix = prefix
         self._lock = threading.Lock()
@@ -93,12 +97,17 @@ class S3DocumentStore:
             self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
 
     def credentials_left_s(self) -> float | None:
-        """Tell for how many seconds the credentials live; None where they do not expire."""
+        """Tell for how many seconds the credentials live: infinity without end, None if nobody can tell."""
         from botocore.credentials import RefreshableCredentials  # noqa: PLC0415
 
-        credentials: Any = self._client._request_signer._credentials  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
+        with _translated():
+            client: Any = self._client
+        credentials = client._request_signer._credentials  # noqa: SLF001 - there is no public way
+        if credentials is None:
+            raise DocumentsUnavailable("There are no credentials for the bucket.")
         if not isinstance(credentials, RefreshableCredentials):
-            return None
+            # A session token stands for temporary ones, whose end is known to whoever gave them.
+            return None if getattr(credentials, "token", None) else math.inf
         with _translated():
             credentials.get_frozen_credentials()
         expiry: datetime | None = getattr(credentials, "_expiry_time", None)
@@ -111,11 +120,9 @@ class S3DocumentStore:
 
     @functools.cached_property
     def _connected(self) -> "S3Client":
-        try:
-            import boto3  # noqa: PLC0415 - 50 MB that only the distributed form needs
-            from botocore.config import Config  # noqa: PLC0415
-        except ModuleNotFoundError:
-            raise ConfigurationError("boto3 is missing. Install it: pip install 'sqr-jobs[s3]'.") from None
+        import boto3  # noqa: PLC0415 - 50 MB that only the distributed form needs
+        from botocore.config import Config  # noqa: PLC0415
+
         _keep_quiet()
         config = Config(
             signature_version="s3v4",
@@ -167,5 +174,7 @@ class _translated:  # noqa: N801 - reads as the statement that it is
         if isinstance(error, ClientError):
             code = error.response["Error"].get("Code", "?")
             raise DocumentsUnavailable(f"The bucket refused ({code}).") from None
+        if isinstance(error, RuntimeError):  # all that botocore says of expired ones
+            raise DocumentsUnavailable("The bucket's credentials have expired.") from None
         if isinstance(error, (BotoCoreError, OSError, ValueError)):
             raise DocumentsUnavailable(f"The bucket did not answer ({type(error).__name__}).") from None

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import jwt
 
 from sqr_jobs.errors import ConfigurationError, IdentityUnavailable
+from sqr_jobs.logs import Outage
 
 __all__ = ["JwksKeys", "SigningKeys", "StaticKeys", "fetch_json"]
 
@@ -91,6 +92,7 @@ class JwksKeys:
         self._fetched_at = float("-inf")
         self._tried_at = float("-inf")
         self._lock = threading.Lock()
+        self._outage = Outage(now)
 
     def candidates(self, kid: str | None, algorithm: str) -> Sequence[jwt.PyJWK]:
         """Return the key of this id; for a token without one, the set's only key for the algorithm."""
@@ -102,6 +104,17 @@ class JwksKeys:
         if not self._keys or self._now() - self._fetched_at > _STALE_S:
             raise IdentityUnavailable("The issuer's keys could not be fetched.")
         return found
+
+    def serving(self, algorithms: Sequence[str]) -> Sequence[str]:
+        """Fetch the set, and name those of the algorithms for which it has a key.
+
+        Raises `IdentityUnavailable`, which says what the fetch met.
+        """
+        try:
+            self._keys, self._made = self._read(), {}
+        except _FETCH_FAULTS as error:
+            raise IdentityUnavailable(f"The issuer's keys could not be fetched ({_why(error)}).") from None
+        return [name for name in algorithms if any(self._make(key, name) for key in self._keys)]
 
     def _find(self, kid: str | None, algorithm: str) -> list[jwt.PyJWK]:
         named = [key for key in self._keys if kid is None or key.get("kid") == kid]
@@ -133,10 +146,14 @@ class JwksKeys:
             self._keys, self._made = self._read(), {}
         except _FETCH_FAULTS as error:
             self._tried_at = self._now()  # from the end of a fetch that took its time
-            _logger.warning("the issuer's keys could not be fetched (%s)", type(error).__name__)
+            why = _why(error)
+            if self._outage.is_news(why):
+                _logger.warning("the issuer's keys could not be fetched (%s)", why)
             return False
         else:
             self._fetched_at = self._tried_at
+            if (lasted_s := self._outage.over()) is not None:
+                _logger.info("the issuer's keys are fetched again, after %.0f s", lasted_s)
             return True
         finally:
             self._lock.release()
@@ -147,6 +164,15 @@ class JwksKeys:
             raise TypeError("not a key set")
         jwt.PyJWKSet.from_dict(document)  # raises where no key of it can be used
         return [key for key in document["keys"] if isinstance(key, dict)]
+
+
+def _why(error: BaseException) -> str:
+    """Name what a fetch met, without the address."""
+    if isinstance(error, urllib.error.HTTPError):
+        return f"HTTP {error.code}"
+    if isinstance(error, urllib.error.URLError) and isinstance(error.reason, BaseException):
+        error = error.reason
+    return type(error).__name__
 
 
 def fetch_json(url: str) -> Callable[[], object]:

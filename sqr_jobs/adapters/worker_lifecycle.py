@@ -9,6 +9,7 @@ from typing import Any
 
 import dramatiq
 
+from sqr_jobs.logs import stack_of
 from sqr_jobs.service import WorkerService
 
 __all__ = ["WorkerLifecycle"]
@@ -36,12 +37,17 @@ class WorkerLifecycle(dramatiq.Middleware):
         try:
             self._service = self._make_service()
             self._service.start()
-        except Exception:
+        except Exception as error:  # noqa: BLE001
             # Dramatiq would swallow it, and the worker would stay and do nothing.
-            _logger.exception("the worker can't start")
+            _logger.error("the worker can't start%s", stack_of(error))  # noqa: TRY400 - its message stays out
             sys.exit(1)
         if threading.current_thread() is threading.main_thread():
             self._drain_once(self._service)
+
+    def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
+        """Log what runs now, with the threads that Dramatiq was told to run."""
+        if self._service:
+            self._service.tell(worker.worker_threads)
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
         """Claim nothing more."""

@@ -33,7 +33,7 @@ def add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     form.add_argument("--serve", action="store_true", help="serve until told to stop (the default)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     parser.set_defaults(run=_demo)
-    actions = parser.add_subparsers(title="more", metavar="")
+    actions = parser.add_subparsers(title="commands", metavar="[COMMAND]")
     token = actions.add_parser(
         "token",
         help="print a token that the demo accepts",
@@ -58,7 +58,12 @@ def _add_common(parser: argparse.ArgumentParser, default: str | None = None) -> 
     parser.add_argument(
         "--port", type=int, default=default or 8000, help="0 takes a free one (default: 8000)"
     )
-    parser.add_argument("--dir", type=Path, default=default, help="state folder (default: the user's)")
+    parser.add_argument(
+        "--dir",
+        type=Path,
+        default=default,
+        help="folder for database, documents and keys (default: one of the user's own)",
+    )
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -169,13 +169,15 @@ class Deployment:
         command += ["--log-level", self.log_level, *([] if self._verbose else ["--no-access-log"])]
         return self._web("uvicorn", command, port)
 
-    def flask(self, *, workers: int = 2, port: int = 0) -> Web:
+    def flask(
+        self, app: str = "tests.acceptance.flask_host:create_app", *, workers: int = 2, port: int = 0
+    ) -> Web:
         """Start gunicorn, which loads the application before it forks, and return when it answers."""
         port = port or free_port()
         command = [script("gunicorn"), "--preload", "--workers", str(workers), "--bind", f"127.0.0.1:{port}"]
         command += ["--log-level", self.log_level, "--no-control-socket"]
         command += ["--access-logfile", "-"] if self._verbose else []
-        return self._web("gunicorn", [*command, "tests.acceptance.flask_host:create_app()"], port)
+        return self._web("gunicorn", [*command, f"{app}()"], port)
 
     @cached_property
     def database(self) -> Database:

@@ -235,6 +235,25 @@ def test_the_database_tells_its_version(operation: Operation) -> None:
     assert at == needed
 
 
+def test_the_check_finds_everything_in_order(operation: Operation) -> None:
+    """Real servers, real workers, the real render child: a line each, and none of them a fault or a note."""
+    lines = operation.deployment.run("check").splitlines()
+    assert len(lines) == 13
+    assert [line for line in lines if not line.startswith("ok ")] == []
+    [workers] = [line for line in lines if line.startswith("ok    workers")]
+    assert "2 consuming, on this database: " in workers
+
+
+def test_each_worker_tells_once_what_it_works_on(operation: Operation) -> None:
+    """Whichever command started it."""
+    for program in operation.deployment.programs:
+        told = [line for line in program.said().splitlines() if "the worker runs: " in line]
+        assert len(told) == (program.name in ("worker", "dramatiq"))
+        for line in told:
+            assert "database postgresql, broker redis, documents in a bucket, templates report v1" in line
+            assert line.endswith("; 2 threads")
+
+
 def test_a_wrong_token_is_refused_by_both_servers(operation: Operation) -> None:
     """The two adapters answer alike."""
     answers = []

@@ -11,7 +11,7 @@ from sqr_jobs.cli import main
 from tests.cli.commands import environment, run
 from tests.host.reports import FACTORY
 
-_NEEDS_FACTORY = (["worker"], ["maintain", "--once"], ["check"], ["db", "upgrade"], ["db", "current"])
+_NEEDS_FACTORY = (["worker"], ["maintain", "--once"], ["db", "upgrade"], ["db", "current"])
 _FACTORIES = {
     "nocolon": "is no import path",
     ":report_jobs": "is no import path",
@@ -31,7 +31,7 @@ _SETTINGS: dict[str, tuple[dict[str, object], str]] = {
     "prefix": ({"prefix": "reports"}, "SQR_JOBS_PREFIX"),
     "broker without database": ({"broker_url": "redis://127.0.0.1/0"}, "SQR_JOBS_DATABASE_URL"),
     "other broker": (
-        {"broker_url": "amqp://u:canary-key@127.0.0.1", "database_url": "sqlite:////tmp/x.db"},
+        {"broker_url": "kafka://u:canary-key@127.0.0.1", "database_url": "sqlite:////tmp/x.db"},
         "SQR_JOBS_BROKER_URL",
     ),
     "no key": ({"jwt_key": "canary-key"}, "SQR_JOBS_JWT_KEY"),

@@ -42,10 +42,10 @@ def test_once_ends_what_is_overdue(service: Any, database_url: str, tmp_path: Pa
     overdue = reports.create(caller, user_id="U-1")
     answer = run("maintain", "--once", home=tmp_path, **settings)
     assert (answer.returncode, answer.stderr) == (0, "")
-    assert answer.stdout == "reaped 1, rang for 0\n"
+    assert answer.stdout == "reaped 1, rang for 0, deleted 0\n"
     ended = reports.status(caller, overdue.job_id)
     assert (ended.status, ended.error_code) == ("FAILED", "DEADLINE_EXCEEDED")
-    assert run("maintain", "--once", home=tmp_path, **settings).stdout == "reaped 0, rang for 0\n"
+    assert run("maintain", "--once", home=tmp_path, **settings).stdout == "reaped 0, rang for 0, deleted 0\n"
 
 
 def test_once_takes_a_job_from_a_dead_worker(service: Any, tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_once_takes_a_job_from_a_dead_worker(service: Any, tmp_path: Path) -> No
     assert system_of(reports).service().processor._jobs.claim(job.job_id)
     answer = run("maintain", "--once", home=tmp_path, **settings)
     assert (answer.returncode, answer.stderr) == (0, "")
-    assert answer.stdout == "reaped 1, rang for 0\n"
+    assert answer.stdout == "reaped 1, rang for 0, deleted 0\n"
     assert reports.status(caller, job.job_id).state == "RETRY_WAIT"
 
 
@@ -70,7 +70,7 @@ def test_once_rings_for_jobs_whose_message_was_lost(
     for rung in (1, 0):
         answer = run("maintain", "--once", home=tmp_path, **settings)
         assert (answer.returncode, answer.stderr) == (0, "")
-        assert answer.stdout == f"reaped 0, rang for {rung}\n"
+        assert answer.stdout == f"reaped 0, rang for {rung}, deleted 0\n"
 
 
 def test_jobs_that_wait_for_an_embedded_worker_are_no_fault(service: Any, tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_jobs_that_wait_for_an_embedded_worker_are_no_fault(service: Any, tmp_pa
     job = reports.create(Caller(org_id="acme"), user_id="U-1")
     answer = run("maintain", "--once", home=tmp_path, **settings)
     assert (answer.returncode, answer.stderr) == (0, "")
-    assert answer.stdout == "reaped 0, rang for 0\n"
+    assert answer.stdout == "reaped 0, rang for 0, deleted 0\n"
     assert reports.status(Caller(org_id="acme"), job.job_id).status == "PENDING"
 
 

@@ -4,21 +4,35 @@ import os
 import signal
 
 from fastapi import FastAPI
+from flask import Flask
 
+from sqr_jobs import ReportJobs
 from sqr_jobs.wiring import system_of
 from sqr_jobs_fastapi import create_router
+from sqr_jobs_flask import create_blueprint
 from tests.host.reports import report_jobs
 
-__all__ = ["create_app"]
+__all__ = ["fastapi", "flask"]
 
 
-def create_app() -> FastAPI:
+def fastapi() -> FastAPI:
     """Mount the sample host's reports with a doorbell that kills the process."""
+    app = FastAPI()
+    app.include_router(create_router(_dying()))
+    return app
+
+
+def flask() -> Flask:
+    """Mount them likewise."""
+    app = Flask(__name__)
+    app.register_blueprint(create_blueprint(_dying()))
+    return app
+
+
+def _dying() -> ReportJobs:
     reports = report_jobs()
     system_of(reports).queue.ring = _die
-    app = FastAPI()
-    app.include_router(create_router(reports))
-    return app
+    return reports
 
 
 def _die(_job_id: str) -> None:

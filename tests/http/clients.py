@@ -1,6 +1,8 @@
 """One tiny client over both frameworks: what the suite knows of Flask and FastAPI."""
 
 import functools
+import hashlib
+import io
 import json as jsonlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
@@ -8,7 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
+
 from sqr_jobs import ReportJobs
+from sqr_jobs.ports import ProducedDocument
 from sqr_jobs.wiring import System, system_of
 from tests.host.tokens import bearer
 from tests.http import contract
@@ -133,8 +138,15 @@ class Client(ABC):
         return self.request("GET", f"{self.path}/{job_id}/url", headers=bearer(org, **claims))
 
     def follow(self, url: str, method: str = "GET", headers: dict[str, str] | None = None) -> Reply:
-        """Send a request to an absolute address of this application, without a token."""
+        """Send a request to the absolute address of a document, without a token.
+
+        The address is one of this application, or of the configured bucket's server.
+        """
         parts = urlsplit(url)
+        bucket = self.system.settings.s3_endpoint_url
+        if bucket is not None and url.startswith(f"{bucket}/"):
+            answer = httpx.request(method, url, headers=headers, trust_env=False, timeout=10)
+            return reply_of(answer.status_code, answer.headers.multi_items(), answer.content)
         assert (parts.scheme, parts.netloc) == ("http", HOST), url
         return self._send(method, f"{parts.path}?{parts.query}", list((headers or {}).items()), None)
 
@@ -152,6 +164,24 @@ class Client(ABC):
         assert self.work(job_id)
         assert self.status(job_id, org=org).json()["status"] == "COMPLETE"
         return job_id
+
+    def lose(self, job_id: str, *, org: str = "acme") -> None:
+        """Delete a job's document from the store behind the service's back."""
+        job = self.system.intake.find(org, job_id)
+        assert job is not None
+        assert job.document is not None
+        self.system.documents.delete(job.document.key)
+
+    def replace_document(self, job_id: str, content: bytes, *, org: str = "acme") -> None:
+        """Put other bytes in a document's place behind the service's back."""
+        job = self.system.intake.find(org, job_id)
+        assert job is not None
+        assert job.document is not None
+        digest = hashlib.sha256(content).hexdigest()
+        other = ProducedDocument(
+            file=io.BytesIO(content), size=len(content), sha256=digest, release=lambda: None
+        )
+        self.system.documents.put(job.document.key, other, until=lambda: 10.0)
 
     def move_clock(self, milliseconds: int) -> None:
         """Let time pass on the database's clock."""

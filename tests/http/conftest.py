@@ -21,7 +21,10 @@ from sqr_jobs.adapters.sql import engine_for
 from tests.host import reports as host
 from tests.http.answered import Answered, meet
 from tests.http.clients import PREFIX, Client
+from tests.http.forms import FORMS, distributed_servers, form, form_settings
 from tests.http.situations import SITUATIONS
+
+__all__ = ["Answer", "Serve", "distributed_servers", "form", "form_settings"]
 
 FRAMEWORKS = tuple(os.environ.get("SQR_TEST_FRAMEWORKS", "flask,fastapi").split(","))
 
@@ -31,6 +34,13 @@ Answer = Callable[[str, str], Answered]
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*frameworks): runs only where these are chosen")
+    config.addinivalue_line("markers", "both_forms: runs in the embedded and in the distributed form")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked in each form."""
+    if metafunc.definition.get_closest_marker("both_forms"):
+        metafunc.parametrize("form", FORMS, indirect=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -98,9 +108,11 @@ def _without_worker(factory: Any) -> Any:
 
 
 @pytest.fixture
-def configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, migrated_sqlite: Path) -> Callable[..., None]:
+def configure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, migrated_sqlite: Path, form_settings: dict[str, Any]
+) -> Callable[..., None]:
     """Set `SQR_JOBS_*` as a host does, and prepare the database; None leaves a setting out."""
-    return lambda **settings: _configure(monkeypatch, tmp_path, migrated_sqlite, settings)
+    return lambda **settings: _configure(monkeypatch, tmp_path, migrated_sqlite, form_settings | settings)
 
 
 @pytest.fixture
@@ -154,23 +166,24 @@ def org() -> str:
 
 
 @pytest.fixture
-def answer(serve_on: Serve, tmp_path: Path, request: pytest.FixtureRequest) -> Answer:
-    """Give what comes of a situation in a framework; each is met once per session."""
+def answer(serve_on: Serve, form: str, tmp_path: Path, request: pytest.FixtureRequest) -> Answer:
+    """Give what comes of a situation in a framework; each is met once per session and form."""
 
     def find(framework: str, name: str) -> Answered:
         known = request.config.stash.setdefault(_ANSWERS, {})
-        if (framework, name) not in known:
+        key = (framework, form, name)
+        if key not in known:
             situation = SITUATIONS[name]
-            folder = tmp_path / framework
-            known[framework, name] = meet(
-                serve_on(framework, data_dir=folder, **situation.settings), situation
-            )
-        return known[framework, name]
+            if form == "distributed":
+                request.getfixturevalue("distributed_servers").clear()
+            settings = {"data_dir": tmp_path / framework} | situation.settings_in(form)
+            known[key] = meet(serve_on(framework, **settings), situation)
+        return known[key]
 
     return find
 
 
-_ANSWERS = pytest.StashKey[dict[tuple[str, str], Answered]]()
+_ANSWERS = pytest.StashKey[dict[tuple[str, str, str], Answered]]()
 
 
 @pytest.fixture
@@ -181,22 +194,5 @@ def serve(framework: str, serve_on: Serve) -> Serve:
 
 @pytest.fixture
 def client(serve: Serve) -> Client:
-    """Give a client of the sample host as it comes: SQLite, no scopes, no worker."""
+    """Give a client of the sample host as it comes: no scopes, no worker."""
     return serve()
-
-
-@pytest.fixture
-def client_on(serve: Serve) -> Callable[[str], Client]:
-    """Give a client of the sample host on a database of the test's."""
-
-    def start(database_url: str) -> Client:
-        if database_url.startswith("postgresql"):
-            engine = engine_for(database_url, timeout_s=10)
-            migrations.upgrade(engine)
-            engine.dispose()
-            return serve(database_url=database_url)
-        made = serve(database_url=database_url)
-        migrations.upgrade(made.system.database.engine)
-        return made
-
-    return start

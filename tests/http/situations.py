@@ -40,10 +40,15 @@ class Situation:
     code: str | None
     meet: Callable[[Client], Reply]
     settings: dict[str, Any] = field(default_factory=dict)
+    when_distributed: dict[str, Any] = field(default_factory=dict)
+
+    def settings_in(self, form: str) -> dict[str, Any]:
+        """Give the settings with those of one form alone."""
+        return self.settings | (self.when_distributed if form == "distributed" else {})
 
 
 def document_of(client: Client, job_id: str) -> Path:
-    """Find the stored file of a job."""
+    """Find the stored file of a job, where a folder holds it."""
     (path,) = (Path(client.system.settings.data_dir) / "documents" / job_id).iterdir()
     return path
 
@@ -57,6 +62,28 @@ def _with_body(content: bytes, media_type: str = "application/json") -> Callable
 def _twice(client: Client) -> Reply:
     client.create()
     return client.post({"userId": "U-1"})
+
+
+def _with_key(client: Client, body: dict[str, str]) -> Reply:
+    headers = {**bearer(), "Idempotency-Key": "CANARY-KEY"}
+    return client.request("POST", client.path, headers=headers, json=body)
+
+
+def _key_repeated(client: Client) -> Reply:
+    _with_key(client, {"userId": "U-1"})
+    return _with_key(client, {"userId": "U-1"})
+
+
+def _key_reused(client: Client) -> Reply:
+    _with_key(client, {"userId": "U-1"})
+    return _with_key(client, {"userId": "U-2"})
+
+
+def _key_in_use(client: Client) -> Reply:
+    """Let a request with the key begin, and never end."""
+    client.system.intake.release = lambda _reservation: None  # type: ignore[method-assign]
+    _with_key(client, {"userId": "NOBODY"})
+    return _with_key(client, {"userId": "NOBODY"})
 
 
 def _eleven_times(client: Client) -> Reply:
@@ -84,7 +111,7 @@ def _expired(client: Client) -> Reply:
 
 def _gone(client: Client) -> Reply:
     job_id = client.complete()
-    document_of(client, job_id).unlink()
+    client.lose(job_id)
     return client.url(job_id)
 
 
@@ -95,15 +122,21 @@ def _revoked(client: Client) -> Reply:
 
 
 _UNREACHABLE = {"database_url": "sqlite:////nowhere/at/all/jobs.db"}
+_NO_POSTGRESQL = {"database_url": "postgresql+psycopg://canaryuser:canarypassword@127.0.0.1:9/canarydb"}
 _SCOPES = {"create_scope": "reports:create", "read_scope": "reports:read"}
 _DATABASE_DOWN = {
     "create, database down": Situation(
-        503, "SERVICE_UNAVAILABLE", lambda c: c.post({"userId": "U-1"}), _UNREACHABLE
+        503, "SERVICE_UNAVAILABLE", lambda c: c.post({"userId": "U-1"}), _UNREACHABLE, _NO_POSTGRESQL
+    ),
+    "key, database down": Situation(
+        503, "SERVICE_UNAVAILABLE", lambda c: _with_key(c, {"userId": "U-1"}), _UNREACHABLE, _NO_POSTGRESQL
     ),
     "status, database down": Situation(
-        503, "SERVICE_UNAVAILABLE", lambda c: c.status(unknown_id), _UNREACHABLE
+        503, "SERVICE_UNAVAILABLE", lambda c: c.status(unknown_id), _UNREACHABLE, _NO_POSTGRESQL
     ),
-    "url, database down": Situation(503, "SERVICE_UNAVAILABLE", lambda c: c.url(unknown_id), _UNREACHABLE),
+    "url, database down": Situation(
+        503, "SERVICE_UNAVAILABLE", lambda c: c.url(unknown_id), _UNREACHABLE, _NO_POSTGRESQL
+    ),
 }
 SITUATIONS: dict[str, Situation] = {
     "accepted": Situation(202, None, lambda c: c.post({"userId": "U-1"})),
@@ -134,6 +167,9 @@ SITUATIONS: dict[str, Situation] = {
     "no such user": Situation(404, "USER_NOT_FOUND", lambda c: c.post({"userId": "NOBODY"})),
     "not permitted": Situation(403, "USER_NOT_PERMITTED", lambda c: c.post({"userId": "U-STRANGER"})),
     "already active": Situation(409, "JOB_ALREADY_ACTIVE", _twice),
+    "key repeated": Situation(202, None, _key_repeated),
+    "key reused": Situation(422, "IDEMPOTENCY_KEY_REUSED", _key_reused),
+    "key in use": Situation(409, "IDEMPOTENCY_KEY_IN_USE", _key_in_use),
     "create, unexpected fault": Situation(500, "INTERNAL_ERROR", _broken),
     "status of no job": Situation(404, "JOB_NOT_FOUND", lambda c: c.status(unknown_id)),
     "url of no job": Situation(404, "JOB_NOT_FOUND", lambda c: c.url(unknown_id)),

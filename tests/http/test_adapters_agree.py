@@ -27,12 +27,13 @@ _DIFFERS_EACH_TIME = (
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID"),
     (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"),
     (r"[0-9a-f]{64}", "DIGEST"),
-    (r"%2F1-[0-9a-f]{32}\.pdf", "KEY"),
+    (r"(%2F|/)1-[0-9a-f]{32}\.pdf", "KEY"),
     (r"_[A-Z0-9]{4}\.pdf", "NAME"),
     (r"filename=gAAAA[\w%-]+", "SEALED"),
     (r'"durationMs":\d+', "DURATION"),
     (r'"sizeBytes":\d+', "SIZE"),
     (r"expires=\d+", "EXPIRES"),
+    (r"X-Amz-(Credential|Date)=[\w%]+", r"\1"),
     (r"\b(r=\d+;t=)\d+", r"\1LATER"),
 )
 
@@ -54,6 +55,7 @@ def _alike(reply: Reply) -> tuple[int, dict[str, str], str]:
     return reply.status, {"headers": shown[0]}, shown[1]
 
 
+@pytest.mark.both_forms
 @pytest.mark.parametrize("name", SITUATIONS)
 def test_every_situation_is_answered_alike(answer: Answer, name: str) -> None:
     """A host may change its framework without its clients noticing."""

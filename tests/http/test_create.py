@@ -16,7 +16,7 @@ from tests.http.clients import Client, Reply
 from tests.http.conftest import Serve
 from tests.servers.ports import free_port
 
-ClientOn = Callable[[str], Client]
+pytestmark = pytest.mark.both_forms
 
 
 def test_a_202_tells_the_job_where_it_is_and_when_to_look(client: Client) -> None:
@@ -40,22 +40,25 @@ def test_the_location_leads_to_the_job(client: Client) -> None:
     assert shown.json() == reply.json()
 
 
-def test_a_202_means_a_committed_row(client_on: ClientOn, database_url: str) -> None:
+def test_a_202_means_a_committed_row(client: Client) -> None:
     """Another connection sees the job the moment the answer is there, whatever dies next."""
-    client = client_on(database_url)
     job_id = client.create()
-    onlooker = engine_for(database_url, timeout_s=5)
+    url = client.system.database.engine.url.render_as_string(hide_password=False)
+    onlooker = engine_for(url, timeout_s=5)
     with onlooker.connect() as connection:
         rows = connection.execute(text("SELECT job_id, state FROM sqr_jobs_job")).all()
     onlooker.dispose()
     assert [tuple(row) for row in rows] == [(job_id, "QUEUED")]
 
 
-def test_a_broker_that_is_down_does_not_matter(serve: Serve, tmp_path: Path) -> None:
+def test_a_broker_that_is_down_does_not_matter(serve: Serve, form: str, tmp_path: Path) -> None:
     """The row is the truth and the message a doorbell: the relay rings later."""
-    dead = f"redis://127.0.0.1:{free_port()}/0"
-    client = serve(broker_url=dead, database_url=f"sqlite:///{tmp_path}/jobs.db")
-    assert client.status(client.create()).json()["status"] == "PENDING"
+    dead = {"broker_url": f"redis://127.0.0.1:{free_port()}/0"}
+    if form == "embedded":
+        dead["database_url"] = f"sqlite:///{tmp_path}/jobs.db"
+    client = serve(**dead)
+    job_id = client.create()
+    assert client.status(job_id).json()["status"] == "PENDING"
 
 
 def test_an_unknown_user_is_404(client: Client) -> None:
@@ -92,11 +95,8 @@ def test_the_permission_is_asked_for_the_org_of_the_token(client: Client) -> Non
 
 
 @pytest.mark.parametrize("state", ["PENDING", "IN_PROGRESS"])
-def test_a_second_job_for_the_same_user_is_409_and_names_the_first(
-    client_on: ClientOn, database_url: str, state: str
-) -> None:
+def test_a_second_job_for_the_same_user_is_409_and_names_the_first(client: Client, state: str) -> None:
     """A client that lost the answer finds its job again."""
-    client = client_on(database_url)
     first = client.create()
     if state == "IN_PROGRESS":
         assert claim(client, first)
@@ -115,35 +115,29 @@ def test_a_job_between_two_attempts_is_still_active(client: Client) -> None:
 
 
 @pytest.mark.parametrize("user_id", ["U-1", "U-RAISE"])
-def test_a_terminal_job_makes_room_for_the_next(client_on: ClientOn, database_url: str, user_id: str) -> None:
+def test_a_terminal_job_makes_room_for_the_next(client: Client, user_id: str) -> None:
     """Whether it came or failed, a new report can be asked for."""
-    client = client_on(database_url)
     first = client.create(user_id)
     client.work(first)
     assert client.create(user_id) != first
 
 
-def test_a_job_past_its_deadline_makes_room_with_no_worker_alive(
-    client_on: ClientOn, database_url: str
-) -> None:
+def test_a_job_past_its_deadline_makes_room_with_no_worker_alive(client: Client) -> None:
     """A creation that meets an overdue job ends it itself."""
-    client = client_on(database_url)
     first = client.create()
     client.move_clock(300_000)
     assert client.create() != first
     assert client.status(first).json()["errorCode"] == "DEADLINE_EXCEEDED"
 
 
-def test_another_org_or_user_is_no_conflict(client_on: ClientOn, database_url: str) -> None:
+def test_another_org_or_user_is_no_conflict(client: Client) -> None:
     """Tenants do not notice each other."""
-    client = client_on(database_url)
     ids = {client.create("U-1"), client.create("U-2"), client.create("U-1", org="globex")}
     assert len(ids) == 3
 
 
-def test_of_simultaneous_requests_exactly_one_is_accepted(client_on: ClientOn, database_url: str) -> None:
+def test_of_simultaneous_requests_exactly_one_is_accepted(client: Client) -> None:
     """Two tabs, two clicks, one job; the others are told of it. On every database."""
-    client = client_on(database_url)
     replies = _at_once(8, lambda _: client.post({"userId": "U-1"}))
     (accepted,) = (reply for reply in replies if reply.status == 202)
     others = [reply for reply in replies if reply is not accepted]

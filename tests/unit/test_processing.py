@@ -210,7 +210,11 @@ def test_a_fault_of_our_own_is_a_crash_of_the_attempt(
     ((name, code, cause),) = workshop.jobs.calls[1:]
     assert (name, code) == ("fail", JobErrorCode.RENDER_CRASHED)
     assert "ZeroDivisionError" in str(cause)
-    assert [record for record in caplog.records if record.exc_info]
+    (record,) = caplog.records
+    told = record.getMessage()
+    assert "an attempt broke\nZeroDivisionError, raised at\n" in told
+    assert "/fakes.py:" in told
+    assert "by zero" not in told
 
 
 def test_a_processor_that_drains_claims_nothing_more(workshop: Workshop) -> None:

@@ -112,7 +112,7 @@ def test_the_settings_that_hold_secrets_are_secret() -> None:
         ({"s3_access_key_id": SECRET}, "SQR_JOBS_S3_ACCESS_KEY_ID and SQR_JOBS_S3_SECRET_ACCESS_KEY"),
         ({"s3_secret_access_key": SECRET}, "SQR_JOBS_S3_ACCESS_KEY_ID and SQR_JOBS_S3_SECRET_ACCESS_KEY"),
         (
-            {"broker_url": f"amqp://:{SECRET}@host", "database_url": GOOD_DATABASE},
+            {"broker_url": f"kafka://:{SECRET}@host", "database_url": GOOD_DATABASE},
             "SQR_JOBS_BROKER_URL does not start with redis",
         ),
         ({"broker_url": f"{SECRET}@host", "database_url": GOOD_DATABASE}, "SQR_JOBS_BROKER_URL"),
@@ -138,6 +138,8 @@ def test_settings_that_contradict_each_other_are_refused_in_a_sentence(
         {"jwt_key": pem(ec_key()), "jwt_algorithms": "ES256"},
         {"jwt_jwks_url": "https://host/keys", "jwt_algorithms": ["RS256"]},
         {"broker_url": "rediss://host", "database_url": GOOD_DATABASE},
+        {"broker_url": "amqp://user:password@host/vhost", "database_url": GOOD_DATABASE},
+        {"broker_url": "amqps://host", "database_url": GOOD_DATABASE},
         {"s3_access_key_id": "a", "s3_secret_access_key": "b"},
     ],
     ids=", ".join,

@@ -1,9 +1,14 @@
 """What a host passes to build_report_jobs, held against the settings."""
 
+import sys
+
 import pytest
+from dramatiq import Middleware
 from sqlalchemy import create_engine
 
-from sqr_jobs import ConfigurationError, Settings, build_report_jobs
+from sqr_jobs import ConfigurationError, Settings, adapters, build_report_jobs
+from sqr_jobs.adapters.limits_limiter import LimitsRateLimiter, ShelteredRateLimiter
+from sqr_jobs.wiring.parts import limiter_for, ringing_broker_for, working_broker_for
 from tests.host.people import People
 from tests.host.reports import Report
 
@@ -21,3 +26,34 @@ def test_the_hosts_engine_is_a_shared_database() -> None:
         Settings(broker_url="redis://host"), users=People(), templates=[Report()], engine=engine
     )
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("client", "url", "extra"),
+    [
+        ("redis", "redis://host", "redis"),
+        ("pika", "amqp://host", "rabbitmq"),
+        ("pika", "amqps://host", "rabbitmq"),
+    ],
+)
+def test_a_broker_whose_client_is_missing_says_which_extra_to_install(
+    client: str, url: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Extras are for what a service uses; each form of the address needs its own."""
+    monkeypatch.delitem(sys.modules, f"sqr_jobs.adapters.{extra}_broker", raising=False)
+    monkeypatch.delattr(adapters, f"{extra}_broker", raising=False)
+    monkeypatch.setitem(sys.modules, client, None)
+    for make in (lambda: ringing_broker_for(url), lambda: working_broker_for(url, 1, Middleware())):
+        with pytest.raises(ConfigurationError, match=rf"pip install 'sqr-jobs\[{extra}\]'"):
+            make()
+
+
+@pytest.mark.parametrize("url", ["amqp://host", "amqps://host"])
+def test_requests_are_counted_in_memory_beside_rabbitmq(url: str) -> None:
+    """It has no place to count in; the ceiling in the database holds for all processes together."""
+    settings = Settings(broker_url=url, database_url="postgresql+psycopg://me@host/name")
+    assert isinstance(limiter_for(settings), LimitsRateLimiter)
+    shared = Settings(
+        broker_url=url, limiter_url="redis://host", database_url="postgresql+psycopg://me@host/name"
+    )
+    assert isinstance(limiter_for(shared), ShelteredRateLimiter)
