@@ -86,8 +86,8 @@ def create_router(report_jobs: Callable[[], ReportJobs] | ReportJobs, *, caller:
 _BEARER = HTTPBearer(scheme_name="bearer", bearerFormat="JWT", auto_error=False)
 
 
-def _nobody() -> None:
-    """Stand where a host's own login would."""
+async def _nobody() -> None:
+    """Stand where a host's own login would; a plain function would cost a thread of the pool."""
 
 
 def _body_reader(limit: int) -> Callable[[Request], Any]:

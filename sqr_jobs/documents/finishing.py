@@ -1,5 +1,6 @@
 """From an unfinished PDF to the file that is stored: small steps on one open document, one save."""
 
+import functools
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,18 +38,25 @@ def finish(unfinished: bytes, output: BinaryIO, about: About) -> None:
             compress_streams=True,
             deterministic_id=True,
         )
+        kept.settle()
     if kept.error is not None:
         raise kept.error
+
+
+_BLOCK = 65_536
 
 
 class _ErrorKeeper(io.RawIOBase):
     """Keeps the first error of writing and drops what comes after.
 
-    qpdf must not meet it: a write that fails while it cleans up ends the process.
+    qpdf must not meet it: a write that fails while it cleans up ends the process. It writes hundreds of small
+    pieces, which are put together.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self._pieces: list[bytes] = []
+        self._waiting = 0
         self.error: OSError | None = None
 
     def readable(self) -> bool:
@@ -61,22 +69,33 @@ class _ErrorKeeper(io.RawIOBase):
         return True
 
     def write(self, data: Any) -> int:
-        if self.error is None:
+        self._pieces.append(bytes(data))
+        self._waiting += len(data)
+        if self._waiting >= _BLOCK:
+            self.settle()
+        return len(data)
+
+    def settle(self) -> None:
+        """Write what waits."""
+        if self.error is None and self._pieces:
             try:
-                self._file.write(data)
+                self._file.write(b"".join(self._pieces))
                 self._file.flush()
             except OSError as error:
                 self.error = error
-        return len(data)
+        self._pieces.clear()
+        self._waiting = 0
 
     def read(self, size: int = -1) -> bytes:
+        self.settle()
         return self._file.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
+        self.settle()
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        return self._file.tell()
+        return self._file.tell() + self._waiting
 
 
 def _name_single_filters(pdf: pikepdf.Pdf, _about: About) -> None:
@@ -90,7 +109,7 @@ def _name_single_filters(pdf: pikepdf.Pdf, _about: About) -> None:
 
 def _describe(pdf: pikepdf.Pdf, about: About) -> None:
     """Write title, author, subject, language and dates, in Info and XMP alike."""
-    producer = f"sqr-jobs {version('sqr-jobs')}"
+    producer = _producer()
     stamp = about.created_at.strftime("D:%Y%m%d%H%M%S+00'00'")
     for key in list(pdf.docinfo.keys()):
         del pdf.docinfo[key]
@@ -112,6 +131,11 @@ def _describe(pdf: pikepdf.Pdf, about: About) -> None:
         xmp["xmp:CreateDate"] = xmp["xmp:ModifyDate"] = iso
     pdf.Root["/Lang"] = pikepdf.String(about.language)
     pdf.Root["/ViewerPreferences"] = pikepdf.Dictionary(DisplayDocTitle=True)
+
+
+@functools.cache
+def _producer() -> str:
+    return f"sqr-jobs {version('sqr-jobs')}"
 
 
 def _drop_empty_transitions(pdf: pikepdf.Pdf, _about: About) -> None:

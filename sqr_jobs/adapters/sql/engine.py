@@ -7,13 +7,14 @@ from typing import Any
 
 from sqlalchemy import (
     URL,
+    BigInteger,
     ColumnElement,
     Connection,
     Engine,
     ScalarSelect,
+    bindparam,
     create_engine,
     event,
-    literal,
     make_url,
     select,
     text,
@@ -66,6 +67,7 @@ def engine_for(url: str, *, timeout_s: float, pool_size: int = 5) -> Engine:
             parsed,
             pool_size=pool_size,
             pool_pre_ping=True,
+            isolation_level="READ COMMITTED",
             pool_timeout=timeout_s,
             hide_parameters=True,  # they hold ids and the causes of failures
             connect_args={
@@ -137,17 +139,20 @@ class Database:
         if self.is_sqlite:
             own = engine_for(engine.url.render_as_string(hide_password=False), timeout_s=timeout_s)
         else:
-            own = engine.execution_options(isolation_level="READ COMMITTED")
+            # Of an own engine every connection is so from the start; an option is set anew at each checkout.
+            own = engine.execution_options(isolation_level="READ COMMITTED") if is_host_engine else engine
         self.engine = own
+        self._reading = own
+        if not (self.is_sqlite or is_host_engine):  # without BEGIN and ROLLBACK, each a message of its own
+            self._reading = own.execution_options(isolation_level="AUTOCOMMIT")
         self.clock_offset_ms = clock_offset_ms
+        self.now: ColumnElement[int] = epoch_ms() + bindparam(
+            "clock_offset_ms", callable_=lambda: self.clock_offset_ms, type_=BigInteger
+        )
+        """The present by the database's clock, in epoch milliseconds: one expression for all statements."""
         self._timeout_ms = math.ceil(timeout_s * 1000)
         self._is_host_engine = is_host_engine
         self._sets_timeout = not self.is_sqlite and is_host_engine
-
-    @property
-    def now(self) -> ColumnElement[int]:
-        """The present by the database's clock, in epoch milliseconds, as a SQL expression."""
-        return epoch_ms() + literal(self.clock_offset_ms)
 
     @property
     def now_as_bound(self) -> ScalarSelect[int]:
@@ -178,7 +183,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Run reads; each statement sees what was committed before it. Raises as `begin` does."""
-        with translated(), self.engine.connect() as connection:
+        with translated(), self._reading.connect() as connection:
             if self._sets_timeout:
                 connection.execute(_SET_TIMEOUT, {"ms": str(self._timeout_ms)})
             yield connection

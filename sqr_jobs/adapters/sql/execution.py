@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, select, update
+from sqlalchemy import bindparam, case, func, select, update
 
 from sqr_jobs.adapters.sql.after_commit import after_commit
 from sqr_jobs.adapters.sql.engine import Database
@@ -34,15 +34,30 @@ class SqlJobExecution:
         self._lease_ms = lease_ms
         self._policy = policy
         self._jitter = jitter
+        self._in_time = job.c.deadline_at > database.now
+        due = select_jobs(database).where(is_due(database.now)).with_for_update(skip_locked=True)
+        self._named = due.where(job.c.job_id == bindparam("job"))
+        self._oldest = due.order_by(job.c.available_at, job.c.job_id).limit(1)
+        self._own = (
+            job.c.job_id == bindparam("job"),
+            job.c.state == JobState.RUNNING,
+            job.c.attempt == bindparam("held_attempt"),
+            job.c.lease_token == bindparam("held_token"),
+        )
+        self._held_row = select_jobs(database).where(*self._own).with_for_update()
+        until = database.now + lease_ms
+        self._renewal = (
+            update(job)
+            .where(*self._own, self._in_time)
+            .values(lease_until=case((until < job.c.deadline_at, until), else_=job.c.deadline_at))
+        )
 
     def claim(self, job_id: str | None) -> Claim | None:
         """Lock a due row that nobody else is locking, and make it RUNNING under a new token."""
-        due = select_jobs(self._database).where(is_due(self._database.now))
-        oldest = due.order_by(job.c.available_at, job.c.job_id).limit(1)
-        wanted = [oldest] if job_id is None else [due.where(job.c.job_id == job_id), oldest]
+        wanted = [self._oldest] if job_id is None else [self._named, self._oldest]
         with self._database.begin() as connection:
             for question in wanted:
-                row = connection.execute(question.with_for_update(skip_locked=True)).one_or_none()
+                row = connection.execute(question, {"job": job_id}).one_or_none()
                 if row is not None:
                     break
             else:
@@ -61,7 +76,7 @@ class SqlJobExecution:
                 connection,
                 seen,
                 Transition.CLAIM,
-                job.c.deadline_at > self._database.now,
+                self._in_time,
                 values={
                     "attempt": running.attempt,
                     "lease_token": token,
@@ -72,19 +87,8 @@ class SqlJobExecution:
 
     def renew(self, claim: Claim) -> bool:
         """Extend the lease, never past the deadline."""
-        until = self._database.now + self._lease_ms
         with self._database.begin() as connection:
-            changed = connection.execute(
-                update(job)
-                .where(
-                    job.c.job_id == claim.job.job_id,
-                    job.c.state == JobState.RUNNING,
-                    job.c.attempt == claim.job.attempt,
-                    job.c.lease_token == claim.token,
-                    self._in_time(),
-                )
-                .values(lease_until=case((until < job.c.deadline_at, until), else_=job.c.deadline_at))
-            )
+            changed = connection.execute(self._renewal, _shown(claim))
         return changed.rowcount == 1
 
     def complete(self, claim: Claim, document: Document, *, duration_ms: int) -> bool:
@@ -97,7 +101,7 @@ class SqlJobExecution:
                 connection,
                 held,
                 Transition.COMPLETE,
-                self._in_time(),
+                self._in_time,
                 values={
                     "document_key": document.key,
                     "document_size": document.size,
@@ -140,7 +144,7 @@ class SqlJobExecution:
             else:
                 transition = Transition.RETRY
                 values["available_at"] = held.as_of + decision.delay_ms
-            moved = move(connection, held, transition, self._in_time(), values=values, code=code, cause=cause)
+            moved = move(connection, held, transition, self._in_time, values=values, code=code, cause=cause)
         if not moved:
             return None
         return JobState.FAILED if transition is Transition.FAIL else JobState.RETRY_WAIT
@@ -155,7 +159,7 @@ class SqlJobExecution:
                 connection,
                 held,
                 Transition.GIVE_BACK,
-                self._in_time(),
+                self._in_time,
                 values={
                     "available_at": held.as_of + delay_ms,
                     "lease_until": None,
@@ -164,21 +168,9 @@ class SqlJobExecution:
                 code=code,
             )
 
-    def _in_time(self) -> ColumnElement[bool]:
-        return job.c.deadline_at > self._database.now
-
     def _held(self, connection: Any, claim: Claim) -> Job | None:
         """Lock and read the job if it still is this attempt's."""
-        row = connection.execute(
-            select_jobs(self._database)
-            .where(
-                job.c.job_id == claim.job.job_id,
-                job.c.state == JobState.RUNNING,
-                job.c.attempt == claim.job.attempt,
-                job.c.lease_token == claim.token,
-            )
-            .with_for_update()
-        ).one_or_none()
+        row = connection.execute(self._held_row, _shown(claim)).one_or_none()
         return job_from_row(row) if row else None
 
     def _has_completed(self, connection: Any, claim: Claim, document: Document) -> bool:
@@ -194,3 +186,8 @@ class SqlJobExecution:
         attempt = claim.job.attempt
         after_commit(connection, lambda: tell(claim.job, source, JobState.COMPLETE, attempt=attempt, why=why))
         return True
+
+
+def _shown(claim: Claim) -> dict[str, Any]:
+    """Give what a write must show: the attempt and its fencing token."""
+    return {"job": claim.job.job_id, "held_attempt": claim.job.attempt, "held_token": claim.token}

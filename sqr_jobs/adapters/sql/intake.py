@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, text
+from sqlalchemy import BigInteger, Connection, Integer, RowMapping, bindparam, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from sqr_jobs.adapters.sql.engine import Database, translated
 from sqr_jobs.adapters.sql.idempotency import SqlIdempotency
 from sqr_jobs.adapters.sql.operations import ERASED, cancel_job
 from sqr_jobs.adapters.sql.retention import NOTHING_YET
-from sqr_jobs.adapters.sql.rows import expire, job_from_row, record, select_jobs
+from sqr_jobs.adapters.sql.rows import expire, is_overdue, job_from_row, record, select_jobs
 from sqr_jobs.adapters.sql.tables import job
 from sqr_jobs.domain.job import IdempotencyKey, Job, NewJob, Reservation
 from sqr_jobs.domain.rate_limit import RateLimit
@@ -20,7 +20,7 @@ from sqr_jobs.domain.states import JobState
 from sqr_jobs.errors import (
     ConfigurationError,
     DatabaseUnavailable,
-    IdempotencyKeyReused,
+    IdempotencyKeyInUse,
     JobAlreadyActive,
     RateLimited,
 )
@@ -28,6 +28,7 @@ from sqr_jobs.errors import (
 __all__ = ["SqlJobIntake"]
 
 _LOCK_ORG = text("SELECT pg_advisory_xact_lock(hashtextextended(:org, 7305))")
+_INSERT = insert(job)
 _TRIES = 3
 
 
@@ -37,6 +38,29 @@ class SqlJobIntake:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._idempotency = SqlIdempotency(database)
+        self._overdue = is_overdue(database)
+        self._own_job = select_jobs(database).where(
+            job.c.job_id == bindparam("job"), job.c.org_id == bindparam("org"), job.c.user_id != ERASED
+        )
+        active = (job.c.org_id == bindparam("org")) & (job.c.user_id == bindparam("user"))
+        active &= job.c.active_slot == 1
+        self._active_job = select_jobs(database).where(active)
+        newest = (
+            select(job.c.created_at)
+            .where(
+                job.c.org_id == bindparam("org"),
+                job.c.created_at > database.now_as_bound - bindparam("window_ms", type_=BigInteger),
+            )
+            .order_by(job.c.created_at.desc())
+            .limit(bindparam("most", type_=Integer))
+            .subquery()
+        )
+        self._standing = select(
+            func.count(newest.c.created_at).label("accepted"),
+            func.min(newest.c.created_at).label("oldest"),
+            database.now.label("now"),
+            select(job.c.job_id).where(active).scalar_subquery().label("active"),
+        )
 
     def create(
         self,
@@ -50,41 +74,44 @@ class SqlJobIntake:
 
         The lock is held until the transaction ends: with the host's own connection, until the host ends it.
         """
-        with self._transaction(connection) as current:
-            if not self._database.is_sqlite:  # there, BEGIN IMMEDIATE is the lock
-                current.execute(_LOCK_ORG, {"org": new.org_id})
-            now = self._refuse_over_ceiling(current, new.org_id, ceiling)
-            for _ in range(_TRIES):
-                self._refuse_second(current, new)
-                try:
-                    with current.begin_nested():
-                        created = self._insert(current, new, now)
-                except IntegrityError:
-                    continue  # a job that this transaction's snapshot does not show: look again
-                if reservation is not None:
-                    self._idempotency.record(current, reservation, created.job_id)
-                return created
+        for _ in range(_TRIES):
+            try:
+                with self._transaction(connection) as current:
+                    return self._create(current, new, ceiling, reservation)
+            except IntegrityError:
+                continue  # a job that this transaction's snapshot did not show: look again
         raise DatabaseUnavailable("Another job for this user came and went three times. Try again.")
+
+    def _create(
+        self, connection: Connection, new: NewJob, ceiling: RateLimit, reservation: Reservation | None
+    ) -> Job:
+        if not self._database.is_sqlite:  # there, BEGIN IMMEDIATE is the lock
+            connection.execute(_LOCK_ORG, {"org": new.org_id})
+        now, has_active = self._refuse_over_ceiling(connection, new, ceiling)
+        if has_active:
+            self._refuse_second(connection, new)
+        created = self._insert(connection, new, now)
+        if reservation is not None:
+            self._idempotency.record(connection, reservation, created.job_id)
+        return created
 
     def find(self, org_id: str, job_id: str) -> Job | None:
         """Read one job; the org is part of the question, never checked afterwards."""
         with self._database.read() as connection:
-            row = connection.execute(
-                select_jobs(self._database).where(
-                    job.c.job_id == job_id, job.c.org_id == org_id, job.c.user_id != ERASED
-                )
-            ).one_or_none()
+            row = connection.execute(self._own_job, {"job": job_id, "org": org_id}).one_or_none()
         return job_from_row(row) if row else None
 
     def reserve(self, org_id: str, key: IdempotencyKey) -> Reservation | Job:
         """Reserve a key, or show the job that answered it as it was then."""
-        found = self._idempotency.reserve(org_id, key)
-        if isinstance(found, Reservation):
-            return found
-        answered = self.find(org_id, found)
-        if answered is None:
-            raise IdempotencyKeyReused  # its job was erased
-        return answered.as_created()
+        for _ in range(_TRIES):
+            found = self._idempotency.reserve(org_id, key)
+            if isinstance(found, Reservation):
+                return found
+            answered = self.find(org_id, found)
+            if answered is not None:
+                return answered.as_created()
+            # Erased or deleted between the two looks, and the key with it: look again.
+        raise IdempotencyKeyInUse
 
     def release(self, reservation: Reservation) -> None:
         """Forget a reservation."""
@@ -93,7 +120,7 @@ class SqlJobIntake:
     def settle(self, job: Job) -> Job:
         """End an overdue job by the reaper's own compare-and-swap, so the answer is right without one."""
         with self._database.begin() as connection:
-            expire(connection, self._database, job)
+            expire(connection, self._overdue, job)
         return self.find(job.org_id, job.job_id) or job
 
     def cancel(self, job: Job) -> Job:
@@ -116,27 +143,18 @@ class SqlJobIntake:
             )
         return _savepoint(connection)
 
-    def _refuse_over_ceiling(self, connection: Connection, org_id: str, ceiling: RateLimit) -> int:
-        """Count what was accepted in the window; return the moment of counting."""
-        now, window_ms = self._database.now, ceiling.window_s * 1000
-        newest = (
-            select(job.c.created_at)
-            .where(job.c.org_id == org_id, job.c.created_at > self._database.now_as_bound - window_ms)
-            .order_by(job.c.created_at.desc())
-            .limit(ceiling.requests)
-            .subquery()
-        )
-        seen: RowMapping = (
-            connection.execute(
-                select(
-                    func.count(newest.c.created_at).label("accepted"),
-                    func.min(newest.c.created_at).label("oldest"),
-                    now.label("now"),
-                )
-            )
-            .mappings()
-            .one()
-        )
+    def _refuse_over_ceiling(
+        self, connection: Connection, new: NewJob, ceiling: RateLimit
+    ) -> tuple[int, bool]:
+        """Count what was accepted in the window; the moment of counting, and whether a job is active."""
+        window_ms = ceiling.window_s * 1000
+        asked = {
+            "org": new.org_id,
+            "user": new.user_id,
+            "window_ms": window_ms,
+            "most": ceiling.requests,
+        }
+        seen: RowMapping = connection.execute(self._standing, asked).mappings().one()
         if seen["accepted"] >= ceiling.requests:
             wait_s = math.ceil((seen["oldest"] + window_ms - seen["now"]) / 1000)
             raise RateLimited(
@@ -144,41 +162,39 @@ class SqlJobIntake:
                 limit=ceiling.requests,
                 window_s=ceiling.window_s,
             )
-        return int(seen["now"])
+        return int(seen["now"]), seen["active"] is not None
 
     def _refuse_second(self, connection: Connection, new: NewJob) -> None:
-        row = connection.execute(
-            select_jobs(self._database).where(
-                job.c.org_id == new.org_id, job.c.user_id == new.user_id, job.c.active_slot == 1
-            )
-        ).one_or_none()
+        asked = {"org": new.org_id, "user": new.user_id}
+        row = connection.execute(self._active_job, asked).one_or_none()
         if row is None:
             return
         active = job_from_row(row)
         if not active.is_overdue:
             raise JobAlreadyActive(active)
-        expire(connection, self._database, active)
+        expire(connection, self._overdue, active)
 
     def _insert(self, connection: Connection, new: NewJob, now: int) -> Job:
         created = new.created(now)
         connection.execute(
-            insert(job).values(
-                job_id=created.job_id,
-                org_id=created.org_id,
-                user_id=created.user_id,
-                template=created.template.name,
-                template_version=created.template.version,
-                state=created.state,
-                attempt=0,
-                failures=0,
-                crashes=0,
-                collected=NOTHING_YET,
-                created_at=now,
-                updated_at=now,
-                available_at=now,
-                deadline_at=created.deadline_at,
-                document_lifetime_ms=created.document_lifetime_ms,
-            )
+            _INSERT,
+            {
+                "job_id": created.job_id,
+                "org_id": created.org_id,
+                "user_id": created.user_id,
+                "template": created.template.name,
+                "template_version": created.template.version,
+                "state": created.state,
+                "attempt": 0,
+                "failures": 0,
+                "crashes": 0,
+                "collected": NOTHING_YET,
+                "created_at": now,
+                "updated_at": now,
+                "available_at": now,
+                "deadline_at": created.deadline_at,
+                "document_lifetime_ms": created.document_lifetime_ms,
+            },
         )
         record(connection, created, JobState.QUEUED, attempt=0, token=None, why="create")
         return created

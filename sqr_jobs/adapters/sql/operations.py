@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, update
+from sqlalchemy import delete, func, select, update
 
 from sqr_jobs.adapters.sql.engine import Database
 from sqr_jobs.adapters.sql.retention import NOTHING_YET, claimed_keys
@@ -60,6 +60,9 @@ class SqlJobOperations:
     def erase(self, job_ids: Sequence[str]) -> Erased:
         """Blank what tells of a person; what is left says that there was a job, and how it went."""
         with self._database.begin() as connection:
+            # First and in one order: who erases or deletes the same rows at the same time waits here.
+            mine = select(job.c.job_id).where(job.c.job_id.in_(job_ids)).order_by(job.c.job_id)
+            connection.execute(mine.with_for_update()).all()
             forgotten = connection.execute(delete(idempotency).where(idempotency.c.job_id.in_(job_ids)))
             causes = connection.execute(
                 update(audit)
@@ -68,7 +71,7 @@ class SqlJobOperations:
             )
             erased = connection.execute(
                 update(job)
-                .where(job.c.job_id.in_(job_ids), job.c.active_slot.is_(None))
+                .where(job.c.job_id.in_(job_ids), job.c.active_slot.is_(None), job.c.user_id != ERASED)
                 .values(
                     user_id=ERASED,
                     document_key=None,

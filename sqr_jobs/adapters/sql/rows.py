@@ -1,10 +1,11 @@
 """From rows to domain objects, and the one conditional write that every change of state goes through."""
 
+import functools
 import logging
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Update, bindparam, insert, select, update
 
 from sqr_jobs.adapters.sql.after_commit import after_commit
 from sqr_jobs.adapters.sql.engine import Database
@@ -14,10 +15,11 @@ from sqr_jobs.domain.job import Document, Job, TemplateRef
 from sqr_jobs.domain.states import TERMINAL, TRANSITIONS, JobState, Transition
 from sqr_jobs.logs import job_fields
 
-__all__ = ["expire", "is_due", "job_from_row", "move", "record", "select_jobs", "tell"]
+__all__ = ["expire", "is_due", "is_overdue", "job_from_row", "move", "record", "select_jobs", "tell"]
 
 _logger = logging.getLogger("sqr_jobs.jobs")
 
+_RECORD = insert(audit)
 _COLUMNS = [column for column in job.c if column.name != "active_slot"]
 
 
@@ -84,29 +86,40 @@ def move(
     sources, target = TRANSITIONS[transition]
     if seen.state not in sources:
         return False
-    changed = connection.execute(
-        update(job)
-        .where(
-            job.c.job_id == seen.job_id,
-            job.c.state == seen.state,
-            job.c.attempt == seen.attempt,
-            job.c.lease_token.is_not_distinct_from(seen.lease_token),
-            *guards,
-        )
-        .values(
-            {
-                "state": target,
-                "updated_at": seen.as_of,
-                "completed_at": seen.as_of if target in TERMINAL else None,
-                **values,
-            }
-        )
-    )
+    written = {
+        "state": target,
+        "updated_at": seen.as_of,
+        "completed_at": seen.as_of if target in TERMINAL else None,
+        **values,
+    }
+    stood = {
+        "seen_job": seen.job_id,
+        "seen_state": seen.state,
+        "seen_attempt": seen.attempt,
+        "seen_token": seen.lease_token,
+    }
+    changed = connection.execute(_swap(tuple(written), guards), written | stood)
     if changed.rowcount != 1:
         return False
     attempt, token = values.get("attempt", seen.attempt), values.get("lease_token") or seen.lease_token
     record(connection, seen, target, attempt=attempt, token=token, why=transition, code=code, cause=cause)
     return True
+
+
+@functools.lru_cache(maxsize=128)
+def _swap(names: tuple[str, ...], guards: tuple[ColumnElement[bool], ...]) -> Update:
+    """Compose the compare-and-swap once for each kind of change, which takes longer than to carry it out."""
+    return (
+        update(job)
+        .where(
+            job.c.job_id == bindparam("seen_job"),
+            job.c.state == bindparam("seen_state"),
+            job.c.attempt == bindparam("seen_attempt"),
+            job.c.lease_token.is_not_distinct_from(bindparam("seen_token", type_=job.c.lease_token.type)),
+            *guards,
+        )
+        .values({name: bindparam(name) for name in names})
+    )
 
 
 def record(
@@ -123,17 +136,18 @@ def record(
     """Write the audit row of a change, in the transaction of the change itself."""
     source = None if target is JobState.QUEUED else seen.state
     connection.execute(
-        insert(audit).values(
-            job_id=seen.job_id,
-            from_state=source,
-            to_state=target,
-            attempt=attempt,
-            lease_token=token,
-            at=seen.as_of,
-            why=why,
-            error_code=code,
-            cause=_storable(cause) if cause else None,
-        )
+        _RECORD,
+        {
+            "job_id": seen.job_id,
+            "from_state": source,
+            "to_state": target,
+            "attempt": attempt,
+            "lease_token": token,
+            "at": seen.as_of,
+            "why": why,
+            "error_code": code,
+            "cause": _storable(cause) if cause else None,
+        },
     )
     after_commit(connection, lambda: tell(seen, source, target, attempt=attempt, why=why, code=code))
 
@@ -157,7 +171,12 @@ def _storable(text: str) -> str:
     return text[:10_000].replace("\x00", "").encode("utf-8", "replace").decode()
 
 
-def expire(connection: Connection, database: Database, seen: Job) -> bool:
+def is_overdue(database: Database) -> ColumnElement[bool]:
+    """Whether a job is past its deadline; made once by whoever calls `expire` with it."""
+    return job.c.deadline_at <= database.now
+
+
+def expire(connection: Connection, overdue: ColumnElement[bool], seen: Job) -> bool:
     """End a job that is past its deadline; TEMPLATE_NOT_FOUND where no worker knew its template."""
     unknown = seen.state is JobState.RETRY_WAIT and seen.error_code is JobErrorCode.TEMPLATE_NOT_FOUND
     code = JobErrorCode.TEMPLATE_NOT_FOUND if unknown else JobErrorCode.DEADLINE_EXCEEDED
@@ -165,7 +184,7 @@ def expire(connection: Connection, database: Database, seen: Job) -> bool:
         connection,
         seen,
         Transition.EXPIRE,
-        job.c.deadline_at <= database.now,
+        overdue,
         values={"error_code": code, "lease_until": None},
         code=code,
         cause=f"last failure: {seen.error_code}" if seen.error_code else None,

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, delete, func, select, tuple_
 
 from sqr_jobs.adapters.sql.engine import Database
-from sqr_jobs.adapters.sql.rows import expire, is_due, job_from_row, move, select_jobs
+from sqr_jobs.adapters.sql.rows import expire, is_due, is_overdue, job_from_row, move, select_jobs
 from sqr_jobs.adapters.sql.tables import audit, idempotency, identity, job
 from sqr_jobs.domain.failures import GiveUp, JobErrorCode, RetryPolicy, after_lost_lease
 from sqr_jobs.domain.job import Job, JobEvent
@@ -21,6 +21,8 @@ class SqlJobUpkeep:
     def __init__(self, database: Database, *, policy: RetryPolicy) -> None:
         self._database = database
         self._policy = policy
+        self._overdue = is_overdue(database)
+        self._ran_out = job.c.lease_until <= database.now
 
     def count_due(self) -> int:
         """Count the due jobs."""
@@ -55,7 +57,7 @@ class SqlJobUpkeep:
     def reap_deadlines(self, limit: int) -> int:
         """End active jobs that are past their deadline, likewise."""
         overdue = (job.c.active_slot == 1) & (job.c.deadline_at <= self._database.now)
-        return self._reap(overdue, limit, lambda c, seen: expire(c, self._database, seen))
+        return self._reap(overdue, limit, lambda c, seen: expire(c, self._overdue, seen))
 
     def forget_keys(self, limit: int) -> int:
         """Delete lapsed reservations, and records that are older than a day."""
@@ -100,8 +102,7 @@ class SqlJobUpkeep:
         else:
             transition = Transition.LOSE
             values["available_at"] = seen.as_of + decision.delay_ms
-        still_out = job.c.lease_until <= self._database.now
-        return move(connection, seen, transition, still_out, values=values, code=code)
+        return move(connection, seen, transition, self._ran_out, values=values, code=code)
 
 
 class SqlJobHistory:
