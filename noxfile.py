@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import nox
+from packaging.requirements import Requirement
 
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_missing_interpreters = True
@@ -12,6 +13,9 @@ nox.options.reuse_existing_virtualenvs = True
 
 _PROJECT = nox.project.load_toml("pyproject.toml")
 _SOURCES = ("sqr_jobs", "sqr_jobs_flask", "sqr_jobs_fastapi", "tests", "docs", "noxfile.py")
+
+_PARALLEL = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
+"""Each process starts servers of its own; most tests wait for something."""
 
 
 def _install(session: nox.Session, extras: str, *groups: str) -> None:
@@ -55,7 +59,7 @@ def core(session: nox.Session) -> None:
         "import importlib.util as u; assert not u.find_spec('flask') and not u.find_spec('fastapi')",
     )
     folders = ("tests/unit", "tests/model", "tests/contracts", "tests/servers")
-    session.run("pytest", *folders, "tests/rabbitmq/test_out_of_reach.py", *session.posargs)
+    session.run("pytest", *_PARALLEL, *folders, "tests/rabbitmq/test_out_of_reach.py", *session.posargs)
 
 
 @nox.session
@@ -66,14 +70,15 @@ def http(session: nox.Session, framework: str) -> None:
     other = "flask" if framework == "fastapi" else "fastapi"
     session.run("python", "-c", f"import importlib.util as u; assert not u.find_spec('{other}')")
     folders = ("tests/http", "tests/clients")
-    session.run("pytest", *folders, *session.posargs, env={"SQR_TEST_FRAMEWORKS": framework})
+    chosen = {"SQR_TEST_FRAMEWORKS": framework}
+    session.run("pytest", *_PARALLEL, *folders, *session.posargs, env=chosen)
 
 
 @nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """Run what the documentation shows, and hold its references to the code."""
     _install(session, "demo", "tests")
-    session.run("pytest", "tests/docs", *session.posargs)
+    session.run("pytest", *_PARALLEL, "tests/docs", *session.posargs)
 
 
 @nox.session(default=False)
@@ -92,8 +97,61 @@ def site(session: nox.Session) -> None:
 def acceptance(session: nox.Session) -> None:
     """Test real processes on real servers, the command line, and what happens when something is killed."""
     _install(session, "demo", "tests")
-    folders = ("tests/testing", "tests/cli", "tests/acceptance", "tests/faults")
-    session.run("pytest", *folders, "tests/http/test_adapters_agree.py", *session.posargs)
+    folders = ("tests/testing", "tests/cli", "tests/acceptance", "tests/security", "tests/faults")
+    session.run("pytest", *_PARALLEL, *folders, "tests/http/test_adapters_agree.py", *session.posargs)
+
+
+@nox.session(default=False)
+def packages(session: nox.Session) -> None:
+    """Build wheel and sdist, look into them, and use each in clean environments outside the tree."""
+    needed = nox.project.dependency_groups(_PROJECT, "packages")
+    session.install("--constraint", ".ci/constraints.txt", *needed)
+    session.run("pytest", "--confcutdir=tests/packaging", "tests/packaging", *session.posargs)
+
+
+@nox.session(default=False)
+def lowest(session: nox.Session) -> None:
+    """Test with the lowest versions that `pyproject.toml` admits; whatever they bring is as pinned."""
+    session.install(*nox.project.dependency_groups(_PROJECT, "lowest"), "--constraint", ".ci/constraints.txt")
+    chosen = Path(session.create_tmp(), "lowest.txt").resolve()
+    chosen.write_text("\n".join(_pins_of_others()), encoding="utf-8")  # uv keeps what stands there and fits
+    wanted = ("pyproject.toml", "--all-extras", "--group=tests", "--resolution=lowest-direct")
+    session.run("uv", "pip", "compile", "--quiet", "--no-header", *wanted, f"--output-file={chosen}")
+    session.install("--requirement", str(chosen))
+    session.install("--no-deps", ".")
+    # An old package beside a new one may be deprecated to it; none of that is ours to mend.
+    folders = ("tests/unit", "tests/contracts", "tests/http")
+    session.run("pytest", "-W", "default::DeprecationWarning", *folders, *session.posargs)
+
+
+def _pins_of_others() -> list[str]:
+    """Read the pins of the packages that the project does not ask for itself."""
+    project = _PROJECT["project"]
+    lines = sum(project["optional-dependencies"].values(), project["dependencies"])
+    direct = {Requirement(line).name for line in lines}
+    pins = Path(".ci/constraints.txt").read_text(encoding="utf-8").splitlines()
+    return [pin for pin in pins if pin.partition("==")[0] not in direct]
+
+
+@nox.session(python=["3.12", "3.13"], default=False)
+def pythons(session: nox.Session) -> None:
+    """Test with the other versions of Python that are promised, where they are installed."""
+    _install(session, "fastapi,flask,postgres,rabbitmq,redis,s3", "tests")
+    session.run("pytest", "tests/unit", "tests/contracts", "tests/http", *session.posargs)
+
+
+@nox.session(default=False)
+def faults(session: nox.Session) -> None:
+    """Run the fault matrix, into docs/explanation/reliability.md; `-- --rounds 30` for a night."""
+    _install(session, "demo", "tests")
+    session.run("python", "-m", "tests.matrix", *session.posargs)
+
+
+@nox.session(default=False)
+def mutants(session: nox.Session) -> None:
+    """Take each guard of the promises away, and see its tests fail; words after `--` choose some."""
+    _install(session, "fastapi,flask,postgres,rabbitmq,redis,s3", "tests")
+    session.run("python", "-m", "tests.mutants", *session.posargs)
 
 
 @nox.session(default=False)

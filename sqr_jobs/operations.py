@@ -78,7 +78,8 @@ class Operations:
     def retry(self, job_id: str) -> Job:
         """Create a new job like one that FAILED or was cancelled, after asking the host again.
 
-        The org's rate limit does not count against an operator. Raises `JobNotFound`, `ConfigurationError`
+        Its document is kept for as long as the other's would have been; its deadline is the settings'. The
+        org's rate limit does not count against an operator. Raises `JobNotFound`, `ConfigurationError`
         for a job that did not fail, and what `ReportJobs.create` raises.
         """
         job = self.get(job_id)
@@ -88,15 +89,24 @@ class Operations:
             )
         if not job.user_id:
             raise ConfigurationError(f"Job {job.job_id} was erased: it does not tell whom it was about.")
-        return self._reports.create(Caller(org_id=job.org_id), user_id=job.user_id, rate_limit=_NO_LIMIT)
+        kept_s = job.document_lifetime_ms / 1000
+        may_be_kept = not self._reports.parts.lifetimes.faults(None, kept_s)
+        return self._reports.create(
+            Caller(org_id=job.org_id),
+            user_id=job.user_id,
+            document_lifetime_s=kept_s if may_be_kept else None,
+            rate_limit=_NO_LIMIT,
+        )
 
     def erase(self, org_id: str, user_id: str) -> Receipt:
         """Erase a person from an org's jobs, their history, idempotency records and documents.
 
         What is active is cancelled first. Repeat it after a failure: nothing is counted twice, and nothing is
         left out. Take the person's rights away before, or a client may ask for a new report meanwhile.
-        Raises `DocumentsUnavailable` too.
+        Raises `DocumentsUnavailable` too, and `ConfigurationError` without an org or a user.
         """
+        if not (org_id and user_id):
+            raise ConfigurationError("Nothing was erased. Name the organisation and the user.")
         receipt = Receipt(jobs=0, cancelled=0, causes=0, idempotency_keys=0, objects=0, job_ids=())
         while jobs := self._jobs.search(JobSearch(org_id=org_id, user_id=user_id, limit=_BATCH)):
             active = [job for job in jobs if job.is_active]

@@ -17,6 +17,7 @@ from sqr_jobs.operations import Operations
 __all__ = ["add_operator_commands"]
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse names no public type
+_MOST = 10_000
 OperationsOf = Callable[[argparse.Namespace], Operations]
 
 
@@ -76,7 +77,7 @@ def _jobs_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--template", help="only those of this template")
     parser.add_argument("--error", metavar="CODE", help="only those with this error code")
-    parser.add_argument("--limit", type=int, default=20, help="at most so many, the newest (default: 20)")
+    parser.add_argument("--limit", type=_count, default=20, help="at most so many, the newest (default: 20)")
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
 
 
@@ -138,12 +139,22 @@ def _erase(options: argparse.Namespace, operations: Operations) -> int:
     if not options.yes:
         if not sys.stdin.isatty():
             raise ConfigurationError("Nothing was erased. Pass --yes where nobody can be asked.")
-        answer = input(f"Erase user {options.user} of {options.org} for good? Type the user's id: ")
-        if answer != options.user:
+        # Not by input(), which may write its question into the receipt's file.
+        sys.stderr.write(f"Erase user {options.user} of {options.org} for good? Type the user's id: ")
+        sys.stderr.flush()
+        if sys.stdin.readline().rstrip("\n") != options.user:
             raise ConfigurationError("Nothing was erased.")
     receipt = operations.erase(options.org, options.user)
     _say(json.dumps({"erasedAt": _now(), **dataclasses.asdict(receipt)}, indent=2))
     return 0
+
+
+def _count(text: str) -> int:
+    """Read a number of jobs."""
+    number = int(text)
+    if not 1 <= number <= _MOST:
+        raise argparse.ArgumentTypeError(f"1 to {_MOST}")
+    return number
 
 
 def _say(text: str) -> None:
@@ -164,11 +175,14 @@ def _line(job: Job) -> str:
     created = (_at(job.created_at) or "")[:19]
     code = job.error_code or ""
     template, user = str(job.template), job.user_id or "(erased)"
-    return f"{job.job_id}  {created}  {job.state:<10}  {job.org_id}  {user}  {template}  {code}".rstrip()
+    line = f"{job.job_id}  {created}  {job.state:<10}  {job.org_id}  {user}  {template}  {code}"
+    return _printable(line).rstrip()
 
 
 def _about(job: Job) -> list[str]:
-    return [f"{name:<16}{value}" for name, value in _fields(job).items() if value is not None]
+    return [
+        f"{name:<16}{_printable(str(value))}" for name, value in _fields(job).items() if value is not None
+    ]
 
 
 def _fields(job: Job) -> dict[str, str | int | None]:
@@ -208,7 +222,7 @@ def _event_line(event: JobEvent) -> str:
 
 
 def _printable(text: str) -> str:
-    """Keep what an exception said from steering the terminal."""
+    """Keep what clients and exceptions said from steering the terminal."""
     return "".join(
         character if character.isprintable() or character == "\n" else "\ufffd" for character in text
     )

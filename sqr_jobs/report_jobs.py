@@ -232,7 +232,8 @@ class ReportJobs:
         """
         job = self.status(caller, job_id)
         if job.is_active:
-            job = self.parts.intake.cancel(job)
+            self.parts.intake.cancel(job)
+            job = self.status(caller, job_id)  # an erasure may have come between: then there is none
         if job.state is not JobState.CANCELLED:
             raise JobAlreadyEnded(job)
         return job

@@ -1,7 +1,10 @@
 """What is kept, for how long: objects whose time is over are deleted, later the rows."""
 
 import logging
+from collections.abc import Sequence
 
+from sqr_jobs.domain.upkeep import Collectable
+from sqr_jobs.errors import DocumentsUnavailable
 from sqr_jobs.ports import DocumentStore, JobRetention
 
 __all__ = ["Retention"]
@@ -9,6 +12,8 @@ __all__ = ["Retention"]
 _logger = logging.getLogger("sqr_jobs.retention")
 
 _BATCH = 100
+_REFUSALS = 5
+"""In a row: then it is the store that is out of reach, and no single object that can't be deleted."""
 
 
 class Retention:
@@ -23,23 +28,39 @@ class Retention:
         self._documents = documents
 
     def run(self) -> int:
-        """Collect objects, then purge rows, until there are none; how many of both.
+        """Purge rows, then collect objects, until there are none; how many of both.
 
+        Rows first, because a store that is out of reach holds up no row whose objects are gone already.
         Raises `DatabaseUnavailable` or `DocumentsUnavailable`; what was deleted by then stays deleted.
         """
-        return self._collect() + self._purge()
+        return self._purge() + self._collect()
 
     def _collect(self) -> int:
-        total = 0
-        while items := self._jobs.collectable(_BATCH):
-            for item in items:
-                for key in item.keys:
-                    self._documents.delete(key)
-                self._jobs.collected(item)
-                total += len(item.keys)
+        total, refusal = 0, None
+        while refusal is None and (items := self._jobs.collectable(_BATCH)):
+            deleted, refusal = self._delete(items)
+            total += deleted
         if total:
             _logger.info("deleted %s objects whose time was over", total)
+        if refusal is not None:
+            raise refusal
         return total
+
+    def _delete(self, items: Sequence[Collectable]) -> tuple[int, DocumentsUnavailable | None]:
+        """Delete a batch; how many objects, and the last refusal. One object that stays holds up no other."""
+        deleted, in_a_row, refusal = 0, 0, None
+        for item in items:
+            try:
+                for key in item.keys:
+                    self._documents.delete(key)
+            except DocumentsUnavailable as error:
+                refusal, in_a_row = error, in_a_row + 1
+                if in_a_row == _REFUSALS:
+                    break
+            else:
+                self._jobs.collected(item)
+                deleted, in_a_row = deleted + len(item.keys), 0
+        return deleted, refusal
 
     def _purge(self) -> int:
         total = 0

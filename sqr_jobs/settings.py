@@ -22,6 +22,8 @@ _ALGORITHMS = frozenset(
     {"EdDSA", *(f"{family}{bits}" for family in ("ES", "HS", "PS", "RS") for bits in (256, 384, 512))}
 )
 
+_KEYS_KEPT_S = 86_400
+
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -109,7 +111,7 @@ class Settings(BaseSettings):
     max_document_lifetime_s: Seconds = 604_800.0
     """The most that a request's `outputTtl` may ask for."""
     job_lifetime_s: Seconds = 2_592_000.0
-    """From a job's end on; then its row and history are deleted, once its document is."""
+    """From a job's end on, at least a day; then its row and history are deleted, once its document is."""
     cancel_route: bool = False
     """Mount `DELETE {prefix}/{id}` too, which cancels a job."""
 
@@ -226,10 +228,10 @@ class Settings(BaseSettings):
                 faults.append(
                     f"{variable} is more than SQR_JOBS_MAX_{name.upper()}. Raise that, or lower this."
                 )
-        if self.job_lifetime_s < self.rate_window_s:
+        if self.job_lifetime_s < max(self.rate_window_s, _KEYS_KEPT_S):
             faults.append(
-                "SQR_JOBS_JOB_LIFETIME_S is less than SQR_JOBS_RATE_WINDOW_S, in which jobs are counted. "
-                "Raise it."
+                "SQR_JOBS_JOB_LIFETIME_S is less than a day, for which idempotency keys are kept, or than "
+                "SQR_JOBS_RATE_WINDOW_S, in which jobs are counted. Raise it."
             )
         if bool(self.s3_access_key_id) != bool(self.s3_secret_access_key):
             faults.append("Set both SQR_JOBS_S3_ACCESS_KEY_ID and SQR_JOBS_S3_SECRET_ACCESS_KEY, or neither.")

@@ -10,7 +10,6 @@ import math
 import os
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -56,8 +55,9 @@ class LocalDocumentStore:
         target = self._path(key)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=target.parent, prefix=".")
+            unfinished = _unfinished(target)
             try:
+                handle = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
                 with os.fdopen(handle, "w+b") as part:
                     shutil.copyfileobj(document.file, part)
                     part.flush()
@@ -66,9 +66,9 @@ class LocalDocumentStore:
                     digest = hashlib.file_digest(part, "sha256").hexdigest()
                 if digest != document.sha256 or until() <= 0:
                     raise DocumentsUnavailable("The document changed while it was stored, or time ran out.")
-                Path(name).replace(target)
+                unfinished.replace(target)
             finally:
-                Path(name).unlink(missing_ok=True)
+                unfinished.unlink(missing_ok=True)
         except OSError as error:
             raise DocumentsUnavailable(_reason(error)) from None
 
@@ -105,9 +105,10 @@ class LocalDocumentStore:
         return path, self._seal.decrypt(query["filename"]).decode()
 
     def delete(self, key: str) -> None:
-        """Remove the file, and its folder once that is empty."""
+        """Remove the file, and what a process that died left of it, and the folder once that is empty."""
         path = self._path(key)
         try:
+            _unfinished(path).unlink(missing_ok=True)
             path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):
                 path.parent.rmdir()
@@ -133,6 +134,11 @@ class LocalDocumentStore:
         if not _KEY.fullmatch(key):
             raise LinkRefused
         return self._folder / key
+
+
+def _unfinished(target: Path) -> Path:
+    """Name the file that becomes a document; the key tells it, so what is left of it can be deleted."""
+    return target.with_name(f".{target.name}")
 
 
 def _reason(error: OSError) -> str:

@@ -43,6 +43,7 @@ class S3DocumentStore:
         self._bucket = bucket
         self._prefix = prefix
         self._lock = threading.Lock()
+        self._has_versions = False
         self._arguments = {
             "endpoint_url": endpoint_url,
             "region_name": region or ("us-east-1" if endpoint_url else None),
@@ -92,9 +93,31 @@ class S3DocumentStore:
             )
 
     def delete(self, key: str) -> None:
-        """Delete the object."""
+        """Delete the object; in a bucket with versions every one of them, and what marks it as deleted."""
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - boto3 is loaded on first use
+
+        name = self._prefix + key
         with _translated():
-            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
+            if not self._has_versions:
+                try:
+                    answer = self._client.delete_object(Bucket=self._bucket, Key=name)
+                except ClientError as error:
+                    if error.response["Error"]["Code"] in _NOT_FOUND:  # as some stores answer
+                        return
+                    raise
+                # Known from then on: each deletion without a version would leave one more mark.
+                self._has_versions = "VersionId" in answer
+            if self._has_versions:
+                self._delete_versions(name)
+
+    def _delete_versions(self, name: str) -> None:
+        """Delete what a bucket with versions keeps of an object: its versions, and the marks of deletions."""
+        pages = self._client.get_paginator("list_object_versions")
+        for page in pages.paginate(Bucket=self._bucket, Prefix=name):
+            for kept in [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]:
+                if kept["Key"] == name:
+                    version = kept["VersionId"]
+                    self._client.delete_object(Bucket=self._bucket, Key=name, VersionId=version)
 
     def credentials_left_s(self) -> float | None:
         """Tell for how many seconds the credentials live: infinity without end, None if nobody can tell."""

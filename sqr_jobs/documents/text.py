@@ -55,7 +55,7 @@ def clean(text: str) -> str:
     """Make text printable.
 
     Letters and their accents are joined, lone surrogates become U+FFFD, control and invisible format
-    characters go; line breaks and tabs stay.
+    characters and Unicode's noncharacters go; line breaks and tabs stay.
     """
     if text.isprintable() and text.isascii():
         return text
@@ -78,9 +78,14 @@ def _printable(character: str) -> str:
     category = unicodedata.category(character)
     if category == "Cs":
         return _REPLACEMENT
-    if category in ("Cc", "Cf") and character not in "\n\t":
+    if (category in ("Cc", "Cf") and character not in "\n\t") or _is_noncharacter(ord(character)):
         return ""
     return character
+
+
+def _is_noncharacter(code: int) -> bool:
+    """Tell what Unicode will never assign: XML can't hold some of it, so titles would differ."""
+    return code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF  # noqa: PLR2004 - Unicode's own numbers
 
 
 @functools.cache

@@ -23,7 +23,7 @@ class Lifetimes:
     def faults(self, deadline_s: float | None, document_s: float | None) -> list[str]:
         """Say what is wrong with a request's own times, a sentence per fault."""
         return [
-            f"{name} must lie between {shortest:g} and {longest:g} seconds; this is {asked:g}."
+            f"{name} must lie between {shortest:.12g} and {longest:.12g} seconds; this is {asked:.12g}."
             for name, asked, shortest, longest in (
                 ("exportDeadline", deadline_s, _SHORTEST_DEADLINE_S, self.longest_deadline_s),
                 ("outputTtl", document_s, _SHORTEST_DOCUMENT_S, self.longest_document_s),

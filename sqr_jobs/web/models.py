@@ -15,7 +15,7 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, PydanticCustomError, ValidationError
 from typing_extensions import TypeAliasType
 
 from sqr_jobs.domain.caller import user_id_faults
@@ -76,17 +76,21 @@ class _Wire(BaseModel):
         return self.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
-_DURATION = re.compile(
-    r"P(?=[\dT])(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+(\.\d{1,3})?S)?)?", re.ASCII
+_DURATION = (
+    "P(?=[0-9T])([0-9]+Y)?([0-9]+M)?([0-9]+W)?([0-9]+D)?"
+    "(T(?=[0-9])([0-9]+H)?([0-9]+M)?([0-9]+([.][0-9]{1,3})?S)?)?"
 )
 _SECONDS: TypeAdapter[timedelta] = TypeAdapter(timedelta)
 
 
 def _seconds(duration: object) -> float:
     """Read an ISO 8601 duration; a year is 365 days and a month 30."""
-    if not isinstance(duration, str) or len(duration) > _LONGEST or not _DURATION.fullmatch(duration):
-        raise ValueError("a duration is written as ISO 8601 has it, such as PT2M or P1D.")
-    return _SECONDS.validate_python(duration).total_seconds()
+    if not isinstance(duration, str) or len(duration) > _LONGEST or not re.fullmatch(_DURATION, duration):
+        raise PydanticCustomError("duration", "a duration is written as ISO 8601 has it, such as PT2M or P1D")
+    try:
+        return _SECONDS.validate_python(duration).total_seconds()
+    except ValidationError:
+        raise PydanticCustomError("duration", "no duration is that long") from None
 
 
 _LONGEST = 32
@@ -94,15 +98,24 @@ Duration = Annotated[
     float | None,
     BeforeValidator(_seconds),
     WithJsonSchema(
-        {"type": "string", "format": "duration", "pattern": "^P", "maxLength": _LONGEST}, mode="validation"
+        {"type": "string", "format": "duration", "pattern": f"^{_DURATION}$", "maxLength": _LONGEST},
+        mode="validation",
     ),
 ]
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    """Describe a field that may be left out as just that, rather than as null, which is refused."""
+    for field in schema["properties"].values():
+        field.pop("default", None)
 
 
 class CreateReportJob(BaseModel):
     """The body of a creation; unknown fields are refused."""
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="forbid", strict=True, json_schema_extra=_without_defaults
+    )
 
     user_id: Annotated[
         str,

@@ -11,6 +11,7 @@ from sqr_jobs.factory import path_of
 from sqr_jobs.ports import AsyncUserDirectory, Authenticator, DocumentStore, UserDirectory
 from sqr_jobs.report_jobs import ReportJobs
 from sqr_jobs.settings import Settings
+from sqr_jobs.wiring import parts
 from sqr_jobs.wiring.system import System, system_of
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ def mount(report_jobs: Callable[[], ReportJobs] | ReportJobs, *, has_own_login: 
             system.factory = system.factory or path_of(report_jobs)
         _ = system.factory_path(), system.producer()  # what is missing shows now
     _ = system.intake, system.limiter, system.documents  # a wrong setting shows now, not at the first request
+    if url := parts.broker_url(system.settings):
+        parts.ringing_broker_for(url)  # likewise; the one that rings is made in the process that uses it
     if system.endpoints.needs_caller and not has_own_login:
         raise ConfigurationError(
             "No token can be judged. Set SQR_JOBS_JWT_KEY or SQR_JOBS_JWT_JWKS_URL, pass authenticator=… to "

@@ -27,7 +27,7 @@ from sqr_jobs.settings import Settings
 from sqr_jobs.web.endpoints import FILES_PATH, Endpoints
 from sqr_jobs.wiring import parts
 from sqr_jobs.wiring.inspection import serves
-from sqr_jobs.wiring.upkeep import retention_of
+from sqr_jobs.wiring.upkeep import check_lifetimes, retention_of
 
 if TYPE_CHECKING:
     import dramatiq
@@ -86,6 +86,7 @@ class System:
             document_s=settings.document_lifetime_s,
             longest_document_s=settings.max_document_lifetime_s,
         )
+        check_lifetimes(templates, settings)
         self.reports = ReportJobs(self)
         self._engine = engine
         self._authenticator = authenticator
@@ -140,6 +141,11 @@ class System:
             raise ConfigurationError(
                 f"choose_rate_limit returned {type(chosen).__name__}. Return a RateLimit, or None for the "
                 "settings' own."
+            )
+        if chosen is not None and chosen.window_s > self.settings.job_lifetime_s:
+            raise ConfigurationError(
+                "choose_rate_limit returned a window longer than SQR_JOBS_JOB_LIFETIME_S, after which "
+                "jobs are deleted and no longer counted. Return a shorter one, or raise that."
             )
         return chosen or self.default_rate_limit
 

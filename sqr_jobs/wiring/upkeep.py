@@ -2,13 +2,16 @@
 
 from typing import TYPE_CHECKING
 
+from sqr_jobs.errors import ConfigurationError
 from sqr_jobs.operations import Operations
 from sqr_jobs.retention import Retention
+from sqr_jobs.settings import Settings
 
 if TYPE_CHECKING:
+    from sqr_jobs.documents.template import Catalog
     from sqr_jobs.wiring.system import System
 
-__all__ = ["operations_of", "retention_of"]
+__all__ = ["check_lifetimes", "operations_of", "retention_of"]
 
 
 def operations_of(system: "System") -> Operations:
@@ -30,3 +33,15 @@ def retention_of(system: "System") -> Retention:
     lifetime_ms = round(system.settings.job_lifetime_s * 1000)
     jobs = SqlJobRetention(system.database, job_lifetime_ms=lifetime_ms)
     return Retention(jobs=jobs, documents=system.documents)
+
+
+def check_lifetimes(templates: "Catalog", settings: Settings) -> None:
+    """See that no template keeps its documents for no time or too long. Raises `ConfigurationError`."""
+    longest_s = settings.max_document_lifetime_s
+    for template in templates.refs():
+        kept_s = templates.document_lifetime_s(template)
+        if kept_s is not None and not 0 < kept_s <= longest_s:
+            raise ConfigurationError(
+                f"The template {template} has a document_lifetime_s of {kept_s:.12g}. Give it one between 0 "
+                f"and SQR_JOBS_MAX_DOCUMENT_LIFETIME_S, which is {longest_s:.12g}."
+            )

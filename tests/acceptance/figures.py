@@ -8,7 +8,8 @@ __all__ = ["Measured", "measured", "pytest_terminal_summary"]
 
 Measured = Callable[[str, float], None]
 
-_KEY = pytest.StashKey[list[tuple[str, str, float]]]()
+_NAME = "measured"
+_SHOWN = pytest.StashKey[bool]()
 
 
 @pytest.fixture
@@ -16,16 +17,26 @@ def measured(request: pytest.FixtureRequest) -> Measured:
     """Note a measured time in seconds: `measured("until another worker had it", 3.2)`."""
 
     def note(what: str, seconds: float) -> None:
-        request.config.stash.setdefault(_KEY, []).append((request.node.name, what, seconds))
+        request.node.user_properties.append((_NAME, f"{seconds:7.2f} s  {what}"))
 
     return note
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Show the times once, after everything else."""
-    figures = config.stash.get(_KEY, [])
-    if figures:
+    """Show the times once, after everything else; reports bring them from wherever a test ran."""
+    if config.stash.setdefault(_SHOWN, False):
+        return  # several folders ask for it
+    config.stash[_SHOWN] = True
+    reports = [
+        report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, ())
+    ]
+    lines = [
+        f"{text}  [{report.nodeid.rpartition('::')[2]}]"
+        for report in reports
+        for name, text in getattr(report, "user_properties", ())
+        if name == _NAME and report.when == "call"
+    ]
+    if lines:
         terminalreporter.section("measured times")
-        for test, what, seconds in figures:
-            terminalreporter.line(f"{seconds:7.2f} s  {what}  [{test}]")
-        figures.clear()
+        for line in lines:
+            terminalreporter.line(line)

@@ -31,6 +31,7 @@ _MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
 }
 _PARTS = ("reportlab", "pikepdf", "sqlalchemy", "fastapi", "flask", "celery")
 _STRANGERS_S = 2.0
+_QUIET = 0.2
 
 
 def main() -> int:
@@ -75,10 +76,13 @@ def _strangers() -> float:
 
 def _told(seconds: float, before: float, after: float) -> str:
     parts = ", ".join(f"{name} {version(name)}" for name in _PARTS)
-    return (
+    told = (
         f"Measured on {dt.datetime.now(dt.UTC).date()} in {seconds:.0f} s on {machine()}; {parts}. Other "
         f"programs kept {before:.2f} cores busy just before, and {after:.2f} just after."
     )
+    if max(before, after) > _QUIET:
+        told += " **The machine was not quiet: the times, and the verdicts on them, say little.**"
+    return told
 
 
 if __name__ == "__main__":

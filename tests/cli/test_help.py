@@ -69,6 +69,10 @@ def test_the_commands_are_these() -> None:
         "db current",
         "demo",
         "demo token",
+        "jobs",
+        "cancel",
+        "retry",
+        "erase",
     } <= set(_PARSERS)
 
 

@@ -1,5 +1,6 @@
-"""What schemathesis is told: the document, a caller, and the one thing that the document can't say."""
+"""What schemathesis is told: the document, a caller, and what the document can't say."""
 
+import math
 import unicodedata
 from typing import Any
 
@@ -7,6 +8,7 @@ import schemathesis
 from schemathesis import BaseSchema
 from schemathesis.config import SchemathesisConfig
 
+from sqr_jobs.web.models import CreateReportJob
 from tests.host.tokens import bearer
 
 __all__ = ["AsgiStandIn", "Caller", "WsgiStandIn", "explored", "is_meant_well"]
@@ -55,6 +57,7 @@ def explored(document: dict[str, Any], app: Any, caller: type[Caller] | Caller =
     """Let schemathesis derive requests to an application from its document."""
     schema = schemathesis.openapi.from_dict(document, config=SchemathesisConfig.from_dict(_SETTINGS))
     schema.app = app
+    schema.hook("map_case")(_within_bounds)
     schema.hook("filter_case")(_can_be_accepted)
 
     @schema.auth(refresh_interval=None)
@@ -71,6 +74,26 @@ def explored(document: dict[str, Any], app: Any, caller: type[Caller] | Caller =
 def is_meant_well(case: schemathesis.Case) -> bool:
     """Say whether a request keeps the document."""
     return case.meta is not None and case.meta.generation.mode.is_positive
+
+
+def _within_bounds(_context: Any, case: schemathesis.Case) -> schemathesis.Case:
+    """Put a usual time in the place of one that the settings do not allow, which a schema can't say."""
+    if is_meant_well(case) and isinstance(case.body, dict):
+        for name, (shortest_s, usual, longest_s) in _TIMES.items():
+            if name in case.body and not shortest_s <= _seconds(name, case.body[name]) <= longest_s:
+                case.body[name] = usual
+    return case
+
+
+def _seconds(name: str, duration: str) -> float:
+    try:
+        asked = CreateReportJob.model_validate({"userId": "U1", name: duration})
+    except ValueError:  # no number is that large
+        return math.inf
+    return asked.export_deadline or asked.output_ttl or 0
+
+
+_TIMES = {"exportDeadline": (1, "PT2M", 7_200), "outputTtl": (300, "P1D", 604_800)}
 
 
 def _can_be_accepted(_context: Any, case: schemathesis.Case) -> bool:

@@ -1,4 +1,4 @@
-"""The four parts of the job store over one database, and what their tests say again and again."""
+"""The six parts of the job store over one database, and what their tests say again and again."""
 
 import uuid
 from typing import Any
@@ -10,19 +10,32 @@ from sqr_jobs.adapters.sql import (
     SqlJobExecution,
     SqlJobHistory,
     SqlJobIntake,
+    SqlJobOperations,
+    SqlJobRetention,
     SqlJobUpkeep,
 )
 from sqr_jobs.adapters.sql.tables import audit, job
 from sqr_jobs.domain.failures import JobErrorCode, RetryPolicy
 from sqr_jobs.domain.job import Claim, Document, Job, NewJob, Reservation, TemplateRef
 from sqr_jobs.domain.rate_limit import RateLimit
+from sqr_jobs.domain.states import JobState
 
-__all__ = ["CEILING", "LEASE_S", "NO_CEILING", "RETENTION_S", "TEMPLATE", "JobStore", "document_of"]
+__all__ = [
+    "CEILING",
+    "JOB_LIFETIME_S",
+    "LEASE_S",
+    "NO_CEILING",
+    "RETENTION_S",
+    "TEMPLATE",
+    "JobStore",
+    "document_of",
+]
 
 CEILING = RateLimit(requests=10, window_s=600)
 NO_CEILING = RateLimit(requests=100_000, window_s=600)
 LEASE_S = 30
 RETENTION_S = 86_400
+JOB_LIFETIME_S = 30 * 86_400
 TEMPLATE = TemplateRef(name="report", version="v1")
 
 
@@ -42,6 +55,8 @@ class JobStore:
         )
         self.upkeep = SqlJobUpkeep(database, policy=policy)
         self.history = SqlJobHistory(database)
+        self.retention = SqlJobRetention(database, job_lifetime_ms=JOB_LIFETIME_S * 1000)
+        self.operations = SqlJobOperations(database)
 
     def create(
         self,
@@ -84,6 +99,18 @@ class JobStore:
         found = self.intake.find(org_id, job_id)
         assert found is not None
         return found
+
+    def failed(self, user_id: str = "U1", *, org_id: str = "acme", cause: str = "a cause") -> Claim:
+        """Create a job and let its only attempt fail for good."""
+        claim = self.claim(self.create(user_id, org_id=org_id).job_id)
+        assert self.execution.fail(claim, JobErrorCode.RENDER_FAILED, cause) is JobState.FAILED
+        return claim
+
+    def collect(self) -> list[str]:
+        """Collect as retention does, but without a store; the keys that would have been deleted."""
+        items = self.retention.collectable(1000)
+        assert all(self.retention.collected(item) for item in items)
+        return [key for item in items for key in item.keys]
 
     def story(self, job_id: str) -> list[str]:
         """Name the transitions of a job, oldest first."""

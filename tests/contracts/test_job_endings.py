@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from sqr_jobs.adapters.sql.rows import move
 from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.job import Claim
-from sqr_jobs.domain.states import JobState
+from sqr_jobs.domain.states import JobState, Transition
 from tests.contracts.job_store import RETENTION_S, JobStore, document_of
 
 
@@ -229,3 +230,11 @@ def test_a_job_that_is_given_back_keeps_the_code_of_its_last_failure(store: JobS
     store.move_clock_to_retry(claim.job.job_id)
     store.execution.give_back(store.claim(), delay_ms=0)
     assert store.read(claim.job.job_id).error_code is JobErrorCode.STORAGE_UNAVAILABLE
+
+
+def test_a_change_from_a_state_that_it_does_not_leave_is_none(store: JobStore) -> None:
+    """The table of transitions is the law: nobody completes a job that waits, whatever they pass."""
+    waiting = store.create()
+    with store.database.begin() as connection:
+        assert not move(connection, waiting, Transition.COMPLETE, values={})
+    assert store.read(waiting.job_id).state is JobState.QUEUED

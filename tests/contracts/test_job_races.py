@@ -10,8 +10,9 @@ import pytest
 
 from sqr_jobs.domain.job import Claim, Job
 from sqr_jobs.domain.states import JobState
+from sqr_jobs.domain.upkeep import Erased
 from sqr_jobs.errors import JobAlreadyActive, RateLimited
-from tests.contracts.job_store import CEILING, JobStore, document_of
+from tests.contracts.job_store import CEILING, JOB_LIFETIME_S, JobStore, document_of
 
 _Answer = TypeVar("_Answer")
 
@@ -116,3 +117,62 @@ def test_settling_and_reaping_at_once_end_a_job_once(store: JobStore) -> None:
     assert store.story(old.job_id) == ["create", "pass deadline"]
     created = [answer for answer in answers[2::3] if isinstance(answer, Job)]
     assert len(created) == 1, answers
+
+
+def test_a_job_that_is_cancelled_claimed_and_completed_at_once_has_one_end(store: JobStore) -> None:
+    """I3: whoever is first ends it, and every other hears so."""
+    running = [store.claimed(f"U{number}") for number in range(8)]
+    waiting = [store.create(f"W{number}") for number in range(8)]
+
+    def race(number: int) -> object:
+        kind, which = divmod(number, 8)
+        if kind == 0:
+            return store.intake.cancel(running[which].job).state
+        if kind == 1:
+            return store.execution.complete(running[which], document_of(running[which]), duration_ms=1)
+        if kind == 2:
+            return store.operations.cancel(waiting[which]).state
+        return store.execution.claim(waiting[which].job_id)
+
+    answers = _at_once(32, race)
+    for number, claim in enumerate(running):
+        cancelled, completed = answers[number], answers[8 + number]
+        ending = "complete" if completed is True else "cancel"
+        assert store.story(claim.job.job_id) == ["create", "claim", ending], answers
+        assert cancelled is (JobState.COMPLETE if completed is True else JobState.CANCELLED)
+    for number, job in enumerate(waiting):
+        assert answers[16 + number] is JobState.CANCELLED
+        assert store.story(job.job_id) in (["create", "cancel"], ["create", "claim", "cancel"])
+        assert store.read(job.job_id).state is JobState.CANCELLED
+
+
+def test_two_cancels_at_once_are_one(store: JobStore) -> None:
+    """A button pressed twice writes one line of history."""
+    job = store.create()
+    answers = _at_once(8, lambda _number: store.intake.cancel(job).state)
+    assert answers == [JobState.CANCELLED] * 8
+    assert store.story(job.job_id) == ["create", "cancel"]
+
+
+def test_erasures_at_once_count_each_job_once(store: JobStore) -> None:
+    """Two operators, one person: together their receipts tell what there was."""
+    job_ids = [store.failed().job.job_id for _ in range(12)]
+    mixed = [job_ids, job_ids[::-1], job_ids[6:] + job_ids[:6], job_ids[::2] + job_ids[1::2]]
+    answers = _at_once(4, lambda number: store.operations.erase(mixed[number]))
+    assert [answer for answer in answers if isinstance(answer, Exception)] == []
+    assert sum(answer.jobs for answer in answers if isinstance(answer, Erased)) == 12
+    assert sum(answer.causes for answer in answers if isinstance(answer, Erased)) == 12
+
+
+def test_collectors_and_purgers_at_once_note_each_job_once(store: JobStore) -> None:
+    """Every worker process has one of each."""
+    for number in range(12):
+        store.failed(f"U{number}")
+    store.move_clock(JOB_LIFETIME_S + 3_700)
+
+    def collect(_number: int) -> int:
+        return sum(store.retention.collected(item) for item in store.retention.collectable(100))
+
+    assert sum(_at_once(4, collect)) == 12
+    assert sum(_at_once(4, lambda _number: store.retention.purge(100))) == 12
+    assert store.count() == 0

@@ -223,6 +223,14 @@ class StoreMachine(RuleBasedStateMachine):
             if job.state == "RETRY_WAIT":
                 job.available = self.now
 
+    @precondition(lambda self: any(job.state == "RUNNING" for job in self.jobs.values()))
+    @rule()
+    def overtake(self) -> None:
+        """Let workers fall silent and others take their jobs: zombies hold the claims of before."""
+        self.database.instant += _LEASE
+        self.reap()
+        self.claim(None)
+
     @rule(passing=st.sampled_from([1, 1_999, 2_000, 5_000, 29_999, 30_000, 40_000, 120_000]))
     def let_time_pass(self, passing: int) -> None:
         self.database.instant += passing

@@ -63,6 +63,25 @@ def test_deleting_the_last_document_of_a_job_removes_its_folder(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_process_that_died_left_of_a_document_is_deleted_with_it(tmp_path: Path) -> None:
+    """Killed in mid-copy: half a report is personal data too, and nobody else knows that it is there."""
+
+    class Killed(BaseException):
+        pass
+
+    def killed() -> float:
+        raise Killed
+
+    store = _store(tmp_path)
+    with pytest.MonkeyPatch.context() as dying:
+        dying.setattr(Path, "unlink", lambda *_arguments, **_options: None)  # who is killed tidies nothing
+        with pytest.raises(Killed):
+            store.put(KEY, produced(), until=killed)
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
+    store.delete(KEY)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_document_is_readable_for_its_owner_alone(tmp_path: Path) -> None:
     """Reports hold personal data, and the machine may have other users."""
     _store(tmp_path).put(KEY, produced(), until=lambda: 10.0)

@@ -51,6 +51,9 @@ def exchanges(client: Client, reports: ReportsUnderTest, spoil: Callable[[], Non
     failing = reports.create("US1")
     reports.run_pending()
     day.send("failed", "GET", f"{_API}/{failing.job_id}", bearer)
+    times = {"userId": "US1", "exportDeadline": "PT2M", "outputTtl": "PT1H"}
+    unwanted = day.send("own times", "POST", _API, bearer, times).headers["location"]
+    day.send("cancelled", "DELETE", unwanted, bearer)
     status = 0
     while status != HTTPStatus.TOO_MANY_REQUESTS:
         status = day.send("rate limited", "POST", _API, bearer, {"userId": "US404"}).status

@@ -16,8 +16,9 @@ pytest_plugins = ["sqr_jobs.testing.plugin"]
 _PAGE = DOCS / "reference" / "http.md"
 
 
-def test_every_exchange_is_a_real_one(reports: ReportsUnderTest) -> None:
+def test_every_exchange_is_a_real_one(reports: ReportsUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Someone writes a client by it."""
+    monkeypatch.setenv("SQR_JOBS_CANCEL_ROUTE", "true")  # the page tells of the optional route too
     from myapp.main import create_app
 
     real = exchanges(client_of(create_app()), reports, _spoil)

@@ -20,6 +20,19 @@ from tests.servers.ports import wait_until
 _QUEUE = "dramatiq:sqr_jobs"
 
 
+_OPTIONS = {
+    "on_failure": "os.system",
+    "on_success": "sqr_jobs_process",
+    "pipe_target": {"actor_name": "sqr_jobs_process", "args": []},
+    "retries": -1,
+    "max_retries": 1_000_000,
+    "time_limit": 1,
+    "max_age": -1,
+    "traceback": "x",
+}
+"""What Dramatiq's own middlewares would act upon."""
+
+
 class _Bomb:
     """Unpickled, it would leave a file behind."""
 
@@ -49,7 +62,7 @@ def test_hostile_messages_change_nothing_and_the_worker_goes_on(
     done = theirs.accepted("U-THEIRS")
     theirs.complete(done)
     served = theirs.download(done).content
-    crater = tmp_path / "crater"
+    crater, waiting = tmp_path / "crater", "hostile-0"
     hostile = {
         "garbage": b"\x00\xff\xfe garbage \x80",
         "nothing": b"",
@@ -73,6 +86,14 @@ def test_hostile_messages_change_nothing_and_the_worker_goes_on(
         "no message id in its options": _message([done], options={}),
         "a late hour": _message([done], options={"redis_message_id": "late", "eta": 99_999_999_999_999}),
         "a missing field": json.dumps({"queue_name": "sqr_jobs"}).encode(),
+        "fields of wrong types": _message({"0": done}, queue_name=7, actor_name=None, kwargs=[], options=[]),
+        "arguments that are a text": _message(done),
+        "an id of a wrong type": _message([done], message_id={"$ne": None}),
+        "a redis id of a wrong type": _message([done], options={"redis_message_id": [waiting]}),
+        "another message's redis id": _message([done], options={"redis_message_id": waiting}),
+        "options of Dramatiq's": _message([done], options={**_OPTIONS, "redis_message_id": "hostile"}),
+        "numbers that are none": b'{"message_timestamp": NaN, "args": [Infinity], "options": {}}',
+        "a field twice": _message([done])[:-1] + b', "actor_name": "os.system"}',
     }
     before = _rows(distributed)
     # When each of these arrives
@@ -116,6 +137,31 @@ def test_a_message_that_names_another_orgs_waiting_job_only_rings(
     distributed.worker()
     theirs.complete(job_id)
     assert ours.look(job_id).status_code == 404
+
+
+def test_messages_on_the_queues_beside_ours_are_nobodys_work(
+    distributed: Deployment, client_of: ClientOf, redis: Redis
+) -> None:
+    """Dramatiq has a queue for delays and one for dead messages; what is put there runs no job."""
+    distributed.configure(worker_threads=1)
+    worker = distributed.worker()
+    web = distributed.fastapi()
+    ours, theirs = client_of(web), client_of(web, "others")
+    done = theirs.accepted("U-THEIRS")
+    theirs.complete(done)
+    before = _rows(distributed)
+    for beside in (".DQ", ".XQ"):
+        name = f"{_QUEUE}{beside}"
+        redis.delete(name)  # the dead ones' is a sorted set
+        for number, data in enumerate(
+            (pickle.dumps(beside), _message([done], queue_name=f"sqr_jobs{beside}"))
+        ):
+            redis.hset(f"{name}.msgs", f"hostile-{number}", data)
+            redis.rpush(name, f"hostile-{number}")
+    assert _serves(ours, worker, "U1")
+    assert _serves(ours, worker, "U2")
+    after = _rows(distributed)
+    assert {key: row for key, row in after.items() if key in before} == before
 
 
 def test_a_key_of_another_type_under_the_queues_name_does_not_end_the_worker(

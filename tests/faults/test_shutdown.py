@@ -107,5 +107,5 @@ def test_maintenance_rings_and_ends_when_it_is_asked(
         wait_until(lambda: redis.llen("dramatiq:sqr_jobs") == 1, seconds=20, what="its first ring")
         assert maintain.stop() == 0
         redis.flushall()
-        assert distributed.run("maintain", "--once").strip() == "reaped 0, rang for 1"
+        assert distributed.run("maintain", "--once").strip() == "reaped 0, rang for 1, deleted 0"
     assert distributed.job(job_id).state is JobState.QUEUED

@@ -133,6 +133,10 @@ class Client(ABC):
         """Ask for a job."""
         return self.request("GET", f"{self.path}/{job_id}", headers=bearer(org, **claims))
 
+    def cancel(self, job_id: str, *, org: str = "acme", **claims: Any) -> Reply:
+        """Ask for a job not to be made."""
+        return self.request("DELETE", f"{self.path}/{job_id}", headers=bearer(org, **claims))
+
     def url(self, job_id: str, *, org: str = "acme", **claims: Any) -> Reply:
         """Ask for a job's URL."""
         return self.request("GET", f"{self.path}/{job_id}/url", headers=bearer(org, **claims))

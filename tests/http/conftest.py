@@ -121,7 +121,7 @@ def serve_on(configure: Callable[..., None]) -> Iterator[Serve]:
 
     Without `worker=True` no worker runs, so a job stands still until the test calls `client.work()`.
     """
-    with ExitStack() as stack:
+    with ExitStack() as databases, ExitStack() as stack:
 
         def start(
             framework: str,
@@ -137,7 +137,7 @@ def serve_on(configure: Callable[..., None]) -> Iterator[Serve]:
             made = factory if worker else _without_worker(factory)
             where = {"caller": caller, "root": root, "prefix": settings.get("prefix", PREFIX)}
             client = stack.enter_context(_mounted(framework, made, **where, **(mount or {})))
-            stack.callback(client.system.database.close)
+            databases.callback(client.system.database.close)  # a worker that still runs would open it again
             return client
 
         yield start

@@ -121,6 +121,7 @@ def _revoked(client: Client) -> Reply:
     return client.url(job_id)
 
 
+_CANCEL = {"cancel_route": True}
 _UNREACHABLE = {"database_url": "sqlite:////nowhere/at/all/jobs.db"}
 _NO_POSTGRESQL = {"database_url": "postgresql+psycopg://canaryuser:canarypassword@127.0.0.1:9/canarydb"}
 _SCOPES = {"create_scope": "reports:create", "read_scope": "reports:read"}
@@ -177,6 +178,12 @@ SITUATIONS: dict[str, Situation] = {
     "url, failed": Situation(422, "JOB_FAILED", lambda c: c.url(_failed(c))),
     "url, expired": Situation(410, "DOCUMENT_EXPIRED", _expired),
     "url, gone": Situation(410, "DOCUMENT_GONE", _gone),
+    "cancelled": Situation(200, None, lambda c: c.cancel(c.create()), _CANCEL),
+    "cancel of no job": Situation(404, "JOB_NOT_FOUND", lambda c: c.cancel(unknown_id), _CANCEL),
+    "cancel, ended": Situation(409, "JOB_ALREADY_ENDED", lambda c: c.cancel(c.complete()), _CANCEL),
+    "cancel without scope": Situation(
+        403, "INSUFFICIENT_SCOPE", lambda c: c.cancel(unknown_id, scope="reports:read"), _CANCEL | _SCOPES
+    ),
     "url, revoked": Situation(403, "USER_NOT_PERMITTED", _revoked),
     **_DATABASE_DOWN,
 }

@@ -32,6 +32,7 @@ _COUNTED = {
 }
 _ALLOWED = {
     "already active": {"jobId", "jobStatus"},
+    "cancel, ended": {"jobId", "jobStatus"},
     "url, not complete": {"jobStatus", "errorCode", "jobId"},
     "url, failed": {"jobStatus", "errorCode", "jobId"},
 }

@@ -12,6 +12,7 @@ import time_machine
 from sqlalchemy import func, select
 
 from sqr_jobs import User
+from sqr_jobs.adapters.sql import idempotency
 from sqr_jobs.adapters.sql.idempotency import SqlIdempotency
 from sqr_jobs.adapters.sql.tables import job
 from tests.host.people import People
@@ -40,6 +41,12 @@ class _Gate(People):
         self.waiting += 1
         assert self.opened.wait(timeout=30)
         return super().find(user_id)
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a twin wait for longer than its second, so that no slow machine decides a race."""
+    monkeypatch.setattr(idempotency, "_WAIT_S", 30.0)
 
 
 def _post(client: Client, content: bytes = _BODY, *, key: str = "order-1", org: str = "acme") -> Reply:
@@ -232,6 +239,7 @@ def test_a_commit_whose_answer_was_lost_is_found_again(
     assert client.status(again.json()["jobId"]).status == 200
 
 
+@pytest.mark.usefixtures("patience")
 def test_twins_at_once_get_one_job(client: Client) -> None:
     """A proxy that sends a request twice: on every database, however they interleave."""
     for number in range(3):
@@ -249,6 +257,7 @@ def test_twins_at_once_get_one_job(client: Client) -> None:
     assert _left(client.post({})) == "r=6"
 
 
+@pytest.mark.usefixtures("patience")
 def test_twins_at_once_with_different_bodies_get_one_job_and_refusals(client: Client) -> None:
     """One request owns the key; which one is chance, that it is one is not."""
     barrier = threading.Barrier(6)
@@ -264,6 +273,7 @@ def test_twins_at_once_with_different_bodies_get_one_job_and_refusals(client: Cl
     assert _jobs(client) == 1
 
 
+@pytest.mark.usefixtures("patience")
 def test_a_twin_waits_for_the_commit_of_the_first(client: Client) -> None:
     """The repetition of a request that is still being answered gets that request's answer."""
     with _being_answered(client) as (gate, threads):

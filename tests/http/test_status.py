@@ -188,6 +188,30 @@ def test_the_deadline_is_configurable(serve: Serve) -> None:
     assert client.status(job_id).json()["errorCode"] == "DEADLINE_EXCEEDED"
 
 
+def test_a_status_never_goes_backwards(client: Client) -> None:
+    """A client that has seen a job begin never sees it wait again, nor one that ended come back to life."""
+    job_id, seen = client.create(), []
+
+    def look() -> None:
+        seen.append(client.status(job_id).json()["status"])
+
+    def lose_the_worker() -> None:
+        _take(client, job_id)
+        look()
+        client.move_clock(31_000)
+        assert client.system.maintenance().reap() == 1
+
+    def reach_the_deadline() -> None:
+        client.move_clock(300_000)
+        assert client.system.maintenance().reap() == 0
+
+    look()
+    for step in (lose_the_worker, lambda: client.work(job_id), reach_the_deadline):
+        step()
+        look()
+    assert seen == ["PENDING", "IN_PROGRESS", "IN_PROGRESS", "COMPLETE", "COMPLETE"]
+
+
 def test_a_document_that_comes_too_late_changes_nothing(client: Client) -> None:
     """FAILED stays FAILED, or a client that gave up would be wrong."""
     job_id = client.create()

@@ -24,3 +24,12 @@ def test_every_code_has_a_line() -> None:
     for name in errors.__all__:
         codes |= {code} if (code := getattr(getattr(errors, name), "code", None)) else set()
     assert {code for code in codes if isinstance(code, str) and f"| `{code}` |" not in page} == set()
+
+
+def test_every_code_s_line_says_whether_trying_again_helps() -> None:
+    """A client decides by it whether to wait, to change the request or to give up."""
+    lines = (_REFERENCE / "errors.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+    told = {row[-3].strip("`"): row[-1] for row in rows if len(row) in (3, 4)}
+    codes = {code.value for code in JobErrorCode} | {"INTERNAL_ERROR", "RATE_LIMITED", "JOB_NOT_FOUND"}
+    assert {code for code in codes if not told.get(code)} == set()

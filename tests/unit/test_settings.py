@@ -116,6 +116,10 @@ def test_the_settings_that_hold_secrets_are_secret() -> None:
             "SQR_JOBS_BROKER_URL does not start with redis",
         ),
         ({"broker_url": f"{SECRET}@host", "database_url": GOOD_DATABASE}, "SQR_JOBS_BROKER_URL"),
+        ({"deadline_s": 7_201}, "SQR_JOBS_DEADLINE_S is more than SQR_JOBS_MAX_DEADLINE_S"),
+        ({"document_lifetime_s": 604_801}, "SQR_JOBS_DOCUMENT_LIFETIME_S is more than SQR_JOBS_MAX_"),
+        ({"job_lifetime_s": 86_399}, "SQR_JOBS_JOB_LIFETIME_S is less than a day"),
+        ({"job_lifetime_s": 90_000, "rate_window_s": 90_001}, "SQR_JOBS_RATE_WINDOW_S"),
     ],
     ids=lambda value: ", ".join(f"{k}" for k in value) if isinstance(value, dict) else "",
 )
@@ -141,6 +145,7 @@ def test_settings_that_contradict_each_other_are_refused_in_a_sentence(
         {"broker_url": "amqp://user:password@host/vhost", "database_url": GOOD_DATABASE},
         {"broker_url": "amqps://host", "database_url": GOOD_DATABASE},
         {"s3_access_key_id": "a", "s3_secret_access_key": "b"},
+        {"deadline_s": 7_200, "document_lifetime_s": 604_800, "job_lifetime_s": 86_400},
     ],
     ids=", ".join,
 )

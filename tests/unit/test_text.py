@@ -104,6 +104,7 @@ def test_any_text_in_the_hosts_own_markup_is_shown_whole(text: str) -> None:
         ("\u202egpj.exe", "gpj.exe"),
         ("a\u200bb\u200dc\ufeffd\u00ade", "abcde"),
         ("\u2066a\u2069", "a"),
+        ("a\ufffe\uffff\ufdd0\U0001fffeb", "ab"),
         ("tab\there", "tab\there"),
         ("a\nb", "a\nb"),
         ("e\u0301", "\u00e9"),

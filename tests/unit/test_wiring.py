@@ -6,7 +6,7 @@ import pytest
 from dramatiq import Middleware
 from sqlalchemy import create_engine
 
-from sqr_jobs import ConfigurationError, Settings, adapters, build_report_jobs
+from sqr_jobs import Caller, ConfigurationError, RateLimit, Settings, adapters, build_report_jobs
 from sqr_jobs.adapters.limits_limiter import LimitsRateLimiter, ShelteredRateLimiter
 from sqr_jobs.wiring.parts import limiter_for, ringing_broker_for, working_broker_for
 from tests.host.people import People
@@ -57,3 +57,38 @@ def test_requests_are_counted_in_memory_beside_rabbitmq(url: str) -> None:
         broker_url=url, limiter_url="redis://host", database_url="postgresql+psycopg://me@host/name"
     )
     assert isinstance(limiter_for(shared), ShelteredRateLimiter)
+
+
+@pytest.mark.parametrize("kept_s", [0, -1.0, float("nan"), float("inf"), 604_801])
+def test_a_template_that_keeps_its_documents_for_no_time_or_too_long_is_refused(kept_s: float) -> None:
+    """At the start: a document that expires as it is made is of no use, and the bound is the settings'."""
+
+    class Kept(Report, name="kept", version="v1"):
+        document_lifetime_s = kept_s
+
+    with pytest.raises(ConfigurationError, match="kept v1 has a document_lifetime_s"):
+        build_report_jobs(Settings(), users=People(), templates=[Report(), Kept()])
+
+
+def test_a_template_s_own_lifetime_goes_before_the_settings() -> None:
+    """Unless a request names one, as the endpoints' suite shows."""
+
+    class Kept(Report, name="kept", version="v1"):
+        document_lifetime_s = 604_800
+
+    made = build_report_jobs(Settings(), users=People(), templates=[Kept()])
+    chosen = made.templates.choose(Caller(org_id="acme"), People().find("U1"))  # type: ignore[arg-type]
+    assert made.templates.document_lifetime_s(chosen) == 604_800
+
+
+def test_a_quota_whose_window_outlives_the_jobs_is_refused() -> None:
+    """I12: the ceiling counts rows, and those are deleted by then."""
+    made = build_report_jobs(
+        Settings(job_lifetime_s=86_400),
+        users=People(),
+        templates=[Report()],
+        choose_rate_limit=lambda caller: RateLimit(requests=5, window_s=int(caller.client_id)),
+    )
+    assert made.parts.rate_limit(Caller(org_id="acme", client_id="86400")).window_s == 86_400
+    with pytest.raises(ConfigurationError, match="SQR_JOBS_JOB_LIFETIME_S"):
+        made.parts.rate_limit(Caller(org_id="acme", client_id="86401"))

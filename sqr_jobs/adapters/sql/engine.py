@@ -1,6 +1,7 @@
 """Engines, transactions and the translation of what a driver raises."""
 
 import math
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -138,6 +139,7 @@ class Database:
         self.is_sqlite = engine.dialect.name == "sqlite"
         if self.is_sqlite:
             own = engine_for(engine.url.render_as_string(hide_password=False), timeout_s=timeout_s)
+            weakref.finalize(self, own.dispose)  # Python 3.13 warns of connections that nobody closed
         else:
             # Of an own engine every connection is so from the start; an option is set anew at each checkout.
             own = engine.execution_options(isolation_level="READ COMMITTED") if is_host_engine else engine

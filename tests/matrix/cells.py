@@ -1,0 +1,238 @@
+"""The cells: which fault strikes at which phase. `impossible.py` tells which pairs can't be."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.matrix.orders import Order
+from tests.servers.proxy import Strike
+
+__all__ = ["CELLS", "NAMES", "OVER", "PHASES", "Cell", "of"]
+
+PHASES = {
+    "A": "before commit",
+    "B": "committed and not rung",
+    "C": "rung",
+    "D": "fetched and unclaimed",
+    "E": "rendering",
+    "F": "rendered and not uploaded",
+    "G": "uploaded and not recorded",
+    "H": "recorded and not acknowledged",
+    "I": "issuing a URL",
+}
+_WEB, _WORKER, _BROKER = "ABCI", "DEFGH", "ABCDEFGH"
+OVER = "all"
+"""The phase of a fault that lasts for a whole episode."""
+_CLOCKS = {"10 min ahead": 600.0, "10 min behind": -600.0, "4 min behind": -240.0}
+_SKEW_S = 240.0
+"""What every store that checks signatures allows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One fault at one phase."""
+
+    fault: str
+    phase: str
+    orders: tuple[Order, ...] = ()
+    """For the fault points; each must strike. `{}` in a name stands for the injection's number."""
+    injury: str | None = None
+    """What the runner does when the first order has struck, or at once where there is none."""
+    strike: tuple[str, Strike] | None = None
+    """What a proxy does, and before which server."""
+    lasts_s: float = 0.0
+    """How long a stopped process sleeps, or a server is away."""
+    right_ends: tuple[str, ...] = ("document",)
+    struck_ends: tuple[str, ...] = ()
+    """How the struck job may end besides."""
+    is_of_broker: bool = False
+    """Whether a POST must take 500 ms at most meanwhile (I16)."""
+    may_lack_objects: bool = False
+    clock_offset_s: float = 0.0
+    """By how much the programs' wall clocks are wrong; they are started anew for it."""
+    clock_of: str = field(default="")
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether neither broker, database nor web server is touched: what a POST takes anyway."""
+        return self.fault.startswith(("child", "cancelled", "right revoked"))
+
+    @property
+    def name(self) -> str:
+        """What it is called on the command line."""
+        return f"{self.fault.replace(' ', '-')}@{self.phase}"
+
+
+def _order(phase: str, action: str, *, nth: int = 3) -> tuple[Order, ...]:
+    return (Order(name="{}", phase=phase, action=action, nth=nth),)
+
+
+def _processes() -> list[Cell]:
+    cells = []
+    for phase in _WEB:
+        cells.append(Cell(fault="web killed", phase=phase, orders=_order(phase, "kill")))
+        cells.append(Cell(fault="web told to end", phase=phase, orders=_order(phase, "end")))
+        cells.append(Cell(fault="web asleep", phase=phase, orders=_order(phase, "stop"), lasts_s=4.5))
+    for phase in _WORKER:
+        cells.append(Cell(fault="worker killed", phase=phase, orders=_order(phase, "kill all")))
+        cells.append(Cell(fault="worker told to end", phase=phase, orders=_order(phase, "end all")))
+        cells.append(Cell(fault="worker asleep", phase=phase, orders=_order(phase, "stop"), lasts_s=4.5))
+    for phase in "EFG":
+        stop = Order(name="{}", phase=phase, action="stop", nth=3)
+        held = Order(name="{}-held", phase="E", action="ask", nth=1, job_of="{}")
+        cells.append(Cell(fault="worker asleep, overtaken", phase=phase, orders=(stop, held), injury="woken"))
+    for fault, action in {
+        "child hangs in C": "spin",
+        "child segfaults": "segv",
+        "child killed": "kill child",
+        "child out of memory": "memory",
+        "disk full": "full",
+    }.items():
+        cells.append(Cell(fault=fault, phase="E", orders=_order("E", action)))
+    return cells
+
+
+def _brokers() -> list[Cell]:
+    faults = {
+        "broker flushed": ("redis flushed", 0.0),
+        "broker killed, data kept": ("redis killed", 0.0),
+        "broker restarted empty": ("redis emptied", 0.0),
+        "broker silent": ("redis silent", 3.0),
+    }
+    cells = [
+        Cell(
+            fault=fault,
+            phase=phase,
+            orders=_order(phase, "ask"),
+            injury=injury,
+            lasts_s=lasts_s,
+            is_of_broker=True,
+        )
+        for (fault, (injury, lasts_s)), phase in itertools.product(faults.items(), _BROKER)
+    ]
+    for phase, request in {"C": b"RPUSH", "D": b"fetch\r\n", "H": b"\r\nack\r\n"}.items():
+        lost = ("redis", Strike(request=request, number=3, lose_reply=1))
+        cells.append(Cell(fault="broker's reply lost", phase=phase, strike=lost, is_of_broker=True))
+    cells.append(
+        Cell(fault="broker half open", phase=OVER, injury="redis half open", lasts_s=3.0, is_of_broker=True)
+    )
+    cells.append(Cell(fault="broker slow", phase=OVER, injury="redis slow", lasts_s=4.0, is_of_broker=True))
+    cells.append(Cell(fault="broker refuses", phase="B", orders=_order("B", "raise"), is_of_broker=True))
+    cells.append(Cell(fault="message doubled", phase="B", orders=_order("B", "double", nth=0)))
+    cells += [
+        Cell(fault="messages shuffled, doubled", phase=phase, orders=_order(phase, "ask"), injury="shuffled")
+        for phase in "CDEFGH"
+    ]
+    return cells
+
+
+def _databases() -> list[Cell]:
+    cells = []
+    for phase in PHASES:
+        asked = _order(phase, "ask")
+        cells.append(Cell(fault="database killed", phase=phase, orders=asked, injury="postgres killed"))
+        cells.append(Cell(fault="sessions terminated", phase=phase, orders=asked, injury="terminated"))
+    for phase, why in {"A": b"create", "D": b"claim", "G": b"complete"}.items():
+        after = len(why).to_bytes(4, "big") + why
+        for fault, lose in {"cut at COMMIT": 0, "COMMIT's reply lost": 1}.items():
+            what = Strike(request=b"COMMIT", after=after, number=3, lose_reply=lose)
+            cells.append(Cell(fault=fault, phase=phase, strike=("postgres", what)))
+    raises = "database raises"
+    cells += [Cell(fault=raises, phase=phase, orders=_order(phase, "raise")) for phase in "ADG"]
+    cells.append(Cell(fault="database half open", phase=OVER, injury="postgres half open", lasts_s=3.0))
+    return cells
+
+
+def _stores() -> list[Cell]:
+    unavailable = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    cells = []
+    for phase, request in {"F": b"PUT /", "I": b"HEAD /"}.items():
+        # A PUT is answered twice: told to go on, and then done.
+        for fault, what in {
+            "store answers 503": Strike(request=request, number=3, answer=unavailable),
+            "store resets": Strike(request=request, number=3),
+            "store's reply lost": Strike(request=request, number=3, lose_reply=2 if phase == "F" else 1),
+        }.items():
+            cells.append(Cell(fault=fault, phase=phase, strike=("s3", what)))
+        cells.append(Cell(fault="store raises", phase=phase, orders=_order(phase, "raise")))
+    cells.append(Cell(fault="store slow", phase=OVER, injury="s3 slow", lasts_s=4.0))
+    lost = {"object deleted": "object deleted", "object changed": "object changed"}
+    cells += [
+        Cell(
+            fault=fault,
+            phase=phase,
+            orders=_order(phase, "ask"),
+            injury=injury,
+            struck_ends=("refused DOCUMENT_GONE",),
+            may_lack_objects=True,
+        )
+        for (fault, injury), phase in itertools.product(lost.items(), "GHI")
+    ]
+    return cells
+
+
+def _people() -> list[Cell]:
+    cells = [
+        Cell(
+            fault="cancelled",
+            phase=phase,
+            orders=_order(phase, "ask"),
+            injury="cancelled",
+            struck_ends=("failed CANCELLED",),
+        )
+        for phase in "BCDEFGHI"
+    ]
+    for phase in PHASES:
+        ends = ("refused USER_NOT_PERMITTED",)
+        cells.append(
+            Cell(
+                fault="right revoked",
+                phase=phase,
+                orders=_order(phase, "ask"),
+                injury="revoked",
+                struck_ends=ends,
+            )
+        )
+    return cells
+
+
+def _times_and_upkeep() -> list[Cell]:
+    cells = []
+    for who, (off, offset_s) in itertools.product(("web", "worker"), _CLOCKS.items()):
+        # A bucket refuses what a clock signed that is wrong by more than it allows, whoever sends it.
+        refused = ("bytes refused 400", "bytes refused 403", "failed STORAGE_UNAVAILABLE")
+        cells.append(
+            Cell(
+                fault=f"clock of {who} {off}",
+                phase=OVER,
+                injury="clocks",
+                clock_offset_s=offset_s,
+                clock_of=who,
+                right_ends=("document", *(refused if abs(offset_s) > _SKEW_S else ())),
+            )
+        )
+    mute = Order(name="{}-mute", phase="B", action="raise", nth=0)
+    relay = Order(name="{}", phase="relay", action="kill all", nth=4)
+    cells.append(Cell(fault="relay killed in mid-batch", phase="B", orders=(relay, mute)))
+    # Two dead workers leave leases that run out while nobody looks, and then are many at one look.
+    first = Order(name="{}-first", phase="E", action="kill all", nth=2)
+    second = Order(name="{}-second", phase="E", action="kill all", nth=5)
+    reaper = Order(name="{}", phase="reaper", action="kill all", nth=2)
+    cells.append(Cell(fault="reaper killed in mid-batch", phase="E", orders=(reaper, first, second)))
+    return cells
+
+
+CELLS: Sequence[Cell] = (
+    *_processes(),
+    *_brokers(),
+    *_databases(),
+    *_stores(),
+    *_people(),
+    *_times_and_upkeep(),
+)
+NAMES = {cell.name: cell for cell in CELLS}
+
+
+def of(*names: str) -> list[Cell]:
+    """Find cells by their names. Raises `KeyError`."""
+    return [NAMES[name] for name in names]

@@ -1,0 +1,85 @@
+"""Pairs of fault and phase that can't be, and why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["IMPOSSIBLE", "Impossible"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Impossible:
+    """Faults that can't strike at these phases."""
+
+    faults: tuple[str, ...]
+    phases: str
+    why: str
+
+
+IMPOSSIBLE: Sequence[Impossible] = (
+    Impossible(
+        faults=("web killed", "web told to end", "web asleep"),
+        phases="DEFGH",
+        why="no web process takes part in an attempt",
+    ),
+    Impossible(
+        faults=("worker killed", "worker told to end", "worker asleep"),
+        phases="ABCI",
+        why="no worker takes part in a request; a message that waits for a dead one is D",
+    ),
+    Impossible(
+        faults=("worker asleep, overtaken",),
+        phases="ABCDHI",
+        why="nobody can overtake whoever holds no job yet, or none any more",
+    ),
+    Impossible(
+        faults=("child hangs in C", "child segfaults", "child killed", "child out of memory", "disk full"),
+        phases="ABCDFGHI",
+        why="a render child has a job, and writes, in E only",
+    ),
+    Impossible(
+        faults=("broker flushed", "broker killed, data kept", "broker restarted empty", "broker silent"),
+        phases="I",
+        why="issuing a URL asks no broker",
+    ),
+    Impossible(
+        faults=("broker's reply lost",),
+        phases="ABEFGI",
+        why="the broker is asked to ring (C), to fetch (D) and to acknowledge (H), and nothing else",
+    ),
+    Impossible(
+        faults=("broker refuses",), phases="ACDEFGHI", why="the port has one call in a job's way, the ring"
+    ),
+    Impossible(
+        faults=("message doubled",), phases="ACDEFGHI", why="a message is sent once, after the commit"
+    ),
+    Impossible(
+        faults=("messages shuffled, doubled",),
+        phases="ABI",
+        why="the job has no message yet, or none any more that means anything",
+    ),
+    Impossible(
+        faults=("cut at COMMIT", "COMMIT's reply lost"),
+        phases="BCEFHI",
+        why="the job's transactions are its creation (A), the claim (D) and the end (G)",
+    ),
+    Impossible(
+        faults=("database raises",),
+        phases="BCEFHI",
+        why="the ports' calls that write are those of A, D and G",
+    ),
+    Impossible(
+        faults=("store answers 503", "store resets", "store's reply lost", "store raises"),
+        phases="ABCDEGH",
+        why="the store is asked to put (F) and to look (I), and nothing else",
+    ),
+    Impossible(faults=("object deleted", "object changed"), phases="ABCDEF", why="there is no object yet"),
+    Impossible(faults=("cancelled",), phases="A", why="nobody knows the job yet"),
+    Impossible(
+        faults=("relay killed in mid-batch",), phases="ACDEFGHI", why="the relay rings for jobs that are in B"
+    ),
+    Impossible(
+        faults=("reaper killed in mid-batch",),
+        phases="ABCDFGHI",
+        why="the reaper takes lost attempts, wherever they were lost; here in E",
+    ),
+)

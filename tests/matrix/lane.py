@@ -1,0 +1,210 @@
+"""One deployment with servers of its own behind proxies, whose programs are supervised as in operation."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+import psutil
+from sqlalchemy import make_url
+
+from sqr_jobs import Job
+from sqr_jobs.adapters.sql.rows import job_from_row, select_jobs
+from sqr_jobs.adapters.sql.tables import job
+from tests.acceptance.deployment import Deployment
+from tests.matrix.host import CLOCK, FACTORY, REVOKED
+from tests.matrix.orders import FOLDER, Orders
+from tests.servers.ports import free_port, wait_until
+from tests.servers.postgres import PostgresServer
+from tests.servers.proxy import Proxy
+from tests.servers.redis import RedisServer
+from tests.servers.s3 import S3Bucket, S3Server
+
+if TYPE_CHECKING:
+    from tests.acceptance.program import Program
+
+__all__ = ["DEADLINE_S", "TIMES", "Lane"]
+
+DEADLINE_S = 30.0
+TIMES: dict[str, object] = {
+    "lease_s": 3,
+    "relay_interval_s": 0.3,
+    "reaper_interval_s": 0.3,
+    "retry_backoff_s": 0.2,
+    "shutdown_grace_s": 6,
+    "deadline_s": DEADLINE_S,
+    "attempt_limit_s": 6,
+    "database_timeout_s": 2,
+    "memory_limit_mb": 128,
+    "cancel_route": "true",
+}
+"""The library's times, scaled down."""
+
+_READY_S = 60
+_WORKERS = 2
+
+
+class _Deployment(Deployment):
+    """Tells its programs where orders come from, and how wrong their clocks are."""
+
+    orders: Path
+    clock_offset_s = 0.0
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its programs are told."""
+        return {**super().environment, FOLDER: str(self.orders), CLOCK: str(self.clock_offset_s)}
+
+
+class Lane:
+    """Two web servers, one of each framework, and two workers, on PostgreSQL, Valkey and S3 of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.orders = Orders(folder / "orders")
+        (self.orders.folder / REVOKED).mkdir()
+        self._ends = ExitStack()
+        self._numbers = itertools.count(1)
+        self._workers: list[Program] = []
+        self._webs: dict[str, tuple[int, Program]] = {}
+
+    def __enter__(self) -> Self:
+        with ExitStack() as ends:
+            self._start(ends)
+            self._ends = ends.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.orders.withdraw()
+        self._ends.__exit__(kind, error, trace)
+
+    @property
+    def urls(self) -> list[str]:
+        """Where the web servers listen."""
+        return [f"http://127.0.0.1:{port}" for port, _ in self._webs.values()]
+
+    def number(self) -> int:
+        """Count the injections."""
+        return next(self._numbers)
+
+    def revive(self) -> None:
+        """Start anew what has ended, as a supervisor does; do not wait for workers."""
+        for number, worker in enumerate(self._workers):
+            if not worker.is_alive():
+                self._workers[number] = self.deployment.worker()
+        for name, (port, program) in list(self._webs.items()):
+            if not program.is_alive():
+                self._start_web(name, port)
+
+    def await_ready(self) -> None:
+        """Return when every program runs."""
+
+        def are_up() -> bool:
+            self.revive()
+            return all("the worker runs: " in worker.said() for worker in self._workers)
+
+        wait_until(are_up, seconds=_READY_S, what="both workers")
+
+    def set_clocks(self, who: str, offset_s: float) -> None:
+        """Start the web servers, or the workers, anew with clocks that are wrong."""
+        self.deployment.clock_offset_s = offset_s
+        if who == "web":
+            for name, (port, program) in list(self._webs.items()):
+                program.kill()
+                self._start_web(name, port)
+        else:
+            for number, worker in enumerate(self._workers):
+                worker.kill()
+                self._workers[number] = self.deployment.worker()
+        self.deployment.clock_offset_s = 0.0
+        self.await_ready()
+
+    def jobs_of(self, orgs: Sequence[str]) -> list[Job]:
+        """Read every job of these orgs."""
+        with self.deployment.database.read() as connection:
+            wanted = select_jobs(self.deployment.database).where(job.c.org_id.in_(orgs))
+            return [job_from_row(row) for row in connection.execute(wanted)]
+
+    def objects_of(self, job_ids: Sequence[str]) -> dict[str, int]:
+        """List the objects of these jobs with their sizes."""
+        client: Any = self.s3._client
+        found: dict[str, int] = {}
+        for job_id in job_ids:
+            listed = client.list_objects_v2(Bucket=self._bucket, Prefix=f"{job_id}/")
+            found |= {item["Key"]: item["Size"] for item in listed.get("Contents", [])}
+        return found
+
+    def replace_object(self, job_id: str, content: bytes | None) -> None:
+        """Change, or delete, what a job has stored."""
+        client: Any = self.s3._client
+        for key in self.objects_of([job_id]):
+            if content is None:
+                client.delete_object(Bucket=self._bucket, Key=key)
+            else:
+                client.put_object(Bucket=self._bucket, Key=key, Body=content)
+
+    def said(self) -> Iterator[str]:
+        """Yield all that its programs wrote."""
+        for program in self.deployment.programs:
+            yield from program.said().splitlines()
+
+    def _start(self, ends: ExitStack) -> None:
+        self.postgres = ends.enter_context(PostgresServer())
+        self.redis = ends.enter_context(RedisServer(appendonly=True))
+        self.s3 = ends.enter_context(S3Server())
+        self.admin_url = self.postgres.create_database()
+        self.database_name = str(make_url(self.admin_url).database)
+        self._bucket = self.s3.create_bucket()
+        ports = (
+            make_url(self.admin_url).port,
+            urlsplit(self.redis.url).port,
+            urlsplit(self.s3.endpoint_url).port,
+        )
+        proxies = [ends.enter_context(Proxy(port or 0)) for port in ports]
+        self.postgres_proxy, self.redis_proxy, self.s3_proxy = proxies
+        bucket = S3Bucket(
+            endpoint_url=f"http://127.0.0.1:{self.s3_proxy.port}",
+            access_key=self.s3.access_key,
+            secret_key=self.s3.secret_key,
+            region=self.s3.region,
+            bucket=self._bucket,
+        )
+        deployment = _Deployment.distributed(
+            self.folder,
+            postgres_url=self.admin_url,
+            redis_url=f"redis://127.0.0.1:{self.redis_proxy.port}/0",
+            bucket=bucket,
+            **TIMES,
+        )
+        deployment.orders = self.orders.folder
+        self.deployment = ends.enter_context(deployment)
+        proxied = make_url(self.admin_url).set(port=self.postgres_proxy.port)
+        deployment.configure(factory=FACTORY, database_url=proxied.render_as_string(hide_password=False))
+        deployment.migrate()
+        for _ in range(_WORKERS):
+            self._workers.append(deployment.worker())
+        for name in ("fastapi", "flask"):
+            self._start_web(name, free_port())
+        self.await_ready()
+
+    def _start_web(self, name: str, port: int) -> None:
+        start = getattr(self.deployment, name)
+        web = start(f"tests.matrix.host:{name}_app", port=port)
+        self._webs[name] = (port, web.program)
+
+
+def are_gone(pids: Sequence[int]) -> bool:
+    """Say whether no process of these runs any more."""
+    return not any(map(_runs, pids))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,25 @@
+"""What one injection showed."""
+
+from dataclasses import dataclass, field
+
+from tests.matrix.cells import Cell
+from tests.matrix.checker import Verdict
+
+__all__ = ["Outcome"]
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """What one injection showed."""
+
+    cell: Cell
+    has_struck: bool
+    exposed: int = 0
+    recovery_s: float = 0.0
+    """From the strike, or the end of a fault that lasts, until every exposed journey had its document."""
+    children_gone_s: float | None = None
+    """How long the render children of a killed worker lived on."""
+    posts_s: list[float] = field(default_factory=list)
+    """How long each POST took whose process was not held by the fault point itself."""
+    verdict: Verdict = field(default_factory=Verdict)
+    seconds: float = 0.0

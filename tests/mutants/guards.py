@@ -1,0 +1,198 @@
+"""The guards that the promises stand on, each with its mutant and the tests that must see it."""
+
+from dataclasses import dataclass
+
+__all__ = ["GUARDS", "Guard"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guard:
+    """One guard."""
+
+    name: str
+    file: str
+    """Below the repository's root."""
+    code: str
+    """What stands there, once."""
+    without: str
+    """What stands there in the mutant."""
+    tests: tuple[str, ...]
+    """One of them must fail."""
+
+
+_STORE, _CLAIMS = "tests/contracts/test_job_endings.py", "tests/contracts/test_job_claims.py"
+_UPKEEP_TESTS = "tests/contracts/test_job_upkeep.py"
+_RACES = "tests/contracts/test_job_races.py"
+_MACHINE = "tests/contracts/test_job_store_machine.py"
+_ROWS, _EXECUTION = "sqr_jobs/adapters/sql/rows.py", "sqr_jobs/adapters/sql/execution.py"
+_INTAKE, _UPKEEP = "sqr_jobs/adapters/sql/intake.py", "sqr_jobs/adapters/sql/upkeep.py"
+
+GUARDS = (
+    Guard(
+        name="a transition leaves only the states that it may leave",
+        file=_ROWS,
+        code="    if seen.state not in sources:\n        return False\n",
+        without="",
+        tests=(_STORE,),
+    ),
+    Guard(
+        name="a write looks at the state",
+        file=_EXECUTION,
+        code="            job.c.state == JobState.RUNNING,\n            job.c.attempt ==",
+        without="            job.c.attempt ==",
+        tests=(_STORE, _MACHINE),
+    ),
+    Guard(
+        name="a write looks at the token",
+        file=_EXECUTION,
+        code='            job.c.lease_token == bindparam("held_token"),\n',
+        without="",
+        tests=(_STORE, _CLAIMS),
+    ),
+    Guard(
+        name="a write looks at the attempt",
+        file=_EXECUTION,
+        code='            job.c.attempt == bindparam("held_attempt"),\n',
+        without="",
+        tests=(_STORE, _CLAIMS),
+    ),
+    Guard(
+        name="a renewal is fenced",
+        file=_EXECUTION,
+        code="            .where(*self._own, self._in_time)\n",
+        without="            .where(self._own[0], self._own[1], self._in_time)\n",
+        tests=(_MACHINE, _CLAIMS),
+    ),
+    Guard(
+        name="nothing is completed after the deadline",
+        file=_EXECUTION,
+        code="self._in_time = job.c.deadline_at > database.now",
+        without="self._in_time = job.c.deadline_at > 0",
+        tests=(_STORE, _MACHINE),
+    ),
+    Guard(
+        name="each claim is a new attempt",
+        file=_EXECUTION,
+        code="attempt=seen.attempt + 1,",
+        without="attempt=max(seen.attempt, 1),",
+        tests=(_MACHINE,),
+    ),
+    Guard(
+        name="each attempt has a key of its own",
+        file="sqr_jobs/domain/job.py",
+        code='return f"{job_id}/{attempt}-{token}.pdf"',
+        without='return f"{job_id}/document.pdf"',
+        tests=(_CLAIMS, _STORE, "tests/unit/test_processing.py"),
+    ),
+    Guard(
+        name="the compare-and-swap is over what was seen",
+        file=_ROWS,
+        code="""            job.c.state == bindparam("seen_state"),
+            job.c.attempt == bindparam("seen_attempt"),
+            job.c.lease_token.is_not_distinct_from(bindparam("seen_token", type_=job.c.lease_token.type)),
+            *guards,""",
+        without="            *guards,",
+        tests=(_UPKEEP_TESTS, _RACES),
+    ),
+    Guard(
+        name="the reaper looks again whether the lease is still out",
+        file=_UPKEEP,
+        code="return move(connection, seen, transition, self._ran_out, values=values, code=code)",
+        without="return move(connection, seen, transition, values=values, code=code)",
+        tests=(_UPKEEP_TESTS, _RACES),
+    ),
+    Guard(
+        name="the relay rings for what waits",
+        file="sqr_jobs/maintenance.py",
+        code="        missing = min(due - self._queue.waiting(), _BATCH)\n",
+        without="        missing = 0\n",
+        tests=("tests/unit/test_maintenance.py",),
+    ),
+    Guard(
+        name="the relay rings no more than is missing",
+        file="sqr_jobs/maintenance.py",
+        code="        missing = min(due - self._queue.waiting(), _BATCH)\n",
+        without="        missing = min(due, _BATCH)\n",
+        tests=("tests/unit/test_maintenance.py",),
+    ),
+    Guard(
+        name="failures are bounded",
+        file="sqr_jobs/domain/failures.py",
+        code="        or failures >= policy.max_failures\n",
+        without="",
+        tests=("tests/unit/test_failures.py",),
+    ),
+    Guard(
+        name="crashes of a worker are bounded",
+        file="sqr_jobs/domain/failures.py",
+        code="    if crashes + 1 >= policy.max_crashes:\n",
+        without="    if policy is None:\n",
+        tests=("tests/unit/test_failures.py",),
+    ),
+    Guard(
+        name="user text is escaped",
+        file="sqr_jobs/documents/text.py",
+        code="return ReportLabParagraph(str(escape(cleaned)).replace",
+        without="return ReportLabParagraph(str(cleaned).replace",
+        tests=("tests/unit/test_text.py",),
+    ),
+    Guard(
+        name="a job is visible to its own org",
+        file=_INTAKE,
+        code='job.c.job_id == bindparam("job"), job.c.org_id == bindparam("org"), ',
+        without='job.c.job_id == bindparam("job"), ',
+        tests=("tests/contracts/test_job_intake.py",),
+    ),
+    Guard(
+        name="the ceiling is counted under the org's lock",
+        file=_INTAKE,
+        code='            connection.execute(_LOCK_ORG, {"org": new.org_id})\n',
+        without="            pass\n",
+        tests=(_RACES,),
+    ),
+    Guard(
+        name="no more than the ceiling is accepted",
+        file=_INTAKE,
+        code='        if seen["accepted"] >= ceiling.requests:\n',
+        without='        if seen["accepted"] > ceiling.requests:\n',
+        tests=("tests/contracts/test_job_intake.py",),
+    ),
+    Guard(
+        name="one active job per user, whatever is looked up before",
+        file="sqr_jobs/migrations/versions/sqr_jobs_0001_jobs.py",
+        code='sa.UniqueConstraint("org_id", "user_id", "active_slot", name',
+        without='sa.UniqueConstraint("job_id", "user_id", "active_slot", name',
+        tests=(_RACES, "tests/contracts/test_migrations.py"),
+    ),
+    Guard(
+        name="rights are asked for again at each download",
+        file="sqr_jobs/report_jobs.py",
+        code="""            raise UserNotPermitted("This organisation may not have a report on this user.")
+        self._permit(caller, user)
+        if job.status""",
+        without="""            raise UserNotPermitted("This organisation may not have a report on this user.")
+        if job.status""",
+        tests=("tests/http/test_download_url.py",),
+    ),
+    Guard(
+        name="scopes are asked for",
+        file="sqr_jobs/web/endpoints.py",
+        code="        if scope is not None and scope not in caller.scopes:\n",
+        without="        if scope is not None and not caller:\n",
+        tests=("tests/http/test_authentication.py",),
+    ),
+    Guard(
+        name="a broker that fails is left alone",
+        file="sqr_jobs/adapters/dramatiq_queue.py",
+        code="            self._closed_from = self._now() + _BREAKER_S\n            raise\n",
+        without="            raise\n",
+        tests=("tests/contracts/test_job_queue.py",),
+    ),
+    Guard(
+        name="a job is kept for its time",
+        file="sqr_jobs/adapters/sql/retention.py",
+        code="(job.c.collected == ALL_GONE) & (job.c.completed_at <= before)",
+        without="(job.c.collected == ALL_GONE)",
+        tests=("tests/contracts/test_job_retention.py",),
+    ),
+)
