@@ -88,3 +88,7 @@ __all__ = [
     "UserNotFound",
     "UserNotPermitted",
 ]
+
+# A traceback names what a host can import.
+for _name in __all__:
+    globals()[_name].__module__ = __name__
