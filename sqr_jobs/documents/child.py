@@ -7,7 +7,6 @@ death.
 """
 
 import contextlib
-import errno
 import fcntl
 import gc
 import os
@@ -20,7 +19,7 @@ from typing import Any
 
 from sqr_jobs.documents.guard import Guard
 from sqr_jobs.documents.pipes import pack, read_message
-from sqr_jobs.documents.production import make_document
+from sqr_jobs.documents.production import failure_code, make_document
 from sqr_jobs.documents.template import Catalog
 from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.job import TemplateRef
@@ -146,10 +145,8 @@ def _answer(
     except MemoryError:
         return {"code": JobErrorCode.OUT_OF_MEMORY, "cause": "MemoryError", "reason": "", "stack": ""}
     except OSError as error:  # the last of the buffer could not be written
-        too_large = error.errno == errno.EFBIG
-        code = JobErrorCode.OUTPUT_TOO_LARGE if too_large else JobErrorCode.RENDER_FAILED
         cause = f"OSError {error.errno}"
-        return {"code": code, "cause": cause, "reason": cause, "stack": ""}
+        return {"code": failure_code(error), "cause": cause, "reason": cause, "stack": ""}
     finally:
         limits.lift()
         guard.open()

@@ -14,7 +14,7 @@ from sqr_jobs.errors import AttemptFailed
 from sqr_jobs.logs import stack_of
 from sqr_jobs.ports import RenderOrder
 
-__all__ = ["make_document"]
+__all__ = ["failure_code", "make_document"]
 
 _WRITE_FAULTS = {
     errno.EFBIG: JobErrorCode.OUTPUT_TOO_LARGE,
@@ -50,8 +50,12 @@ def make_document(
     except MemoryError as error:
         raise AttemptFailed(JobErrorCode.OUT_OF_MEMORY, "MemoryError", stack=stack_of(error)) from None
     except BaseException as error:  # noqa: BLE001 - a template may raise any class
-        code = _WRITE_FAULTS.get(getattr(error, "errno", None) or 0, JobErrorCode.RENDER_FAILED)
-        raise AttemptFailed(code, _cause(error), stack=stack_of(error)) from None
+        raise AttemptFailed(failure_code(error), _cause(error), stack=stack_of(error)) from None
+
+
+def failure_code(error: BaseException) -> JobErrorCode:
+    """Say what a layout's exception means: a full disk may pass, a mistake in the template does not."""
+    return _WRITE_FAULTS.get(getattr(error, "errno", None) or 0, JobErrorCode.RENDER_FAILED)
 
 
 def _load(template: Template[Any], order: RenderOrder, created_at: datetime) -> BaseModel:
