@@ -85,7 +85,7 @@ def test_a_template_without_content_makes_one_page() -> None:
     assert re.search(r"Page 1 of\s+1", pages[0])
 
 
-@pytest.mark.parametrize("odd", [None, "text", 3, object()], ids=repr)
+@pytest.mark.parametrize("odd", [None, "text", 3, object()], ids=lambda value: type(value).__name__)
 def test_what_is_no_flowable_fails_the_render_instead_of_cutting_it_short(odd: object) -> None:
     """Half a report that looks whole is worse than none."""
 
