@@ -96,7 +96,7 @@ def site(session: nox.Session) -> None:
 @nox.session
 def acceptance(session: nox.Session) -> None:
     """Test real processes on real servers, the command line, and what happens when something is killed."""
-    _install(session, "demo", "tests")
+    _install(session, "demo,rabbitmq", "tests")
     folders = ("tests/testing", "tests/cli", "tests/acceptance", "tests/security", "tests/faults")
     session.run("pytest", *_PARALLEL, *folders, "tests/http/test_adapters_agree.py", *session.posargs)
 
