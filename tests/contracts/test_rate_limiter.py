@@ -4,16 +4,12 @@ Declared: a limiter counts by its process's clock, so machines whose clocks diff
 ceiling in SQL (`test_job_intake.py`) counts by the database's.
 """
 
-import socket
 import threading
 import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 import time_machine
@@ -22,34 +18,17 @@ from hypothesis import strategies as st
 from limits.storage import MemoryStorage, storage_from_string
 from redis import Redis
 
-from sqr_jobs.adapters.limits_limiter import LimitsRateLimiter, ShelteredRateLimiter, limiter_for
+from sqr_jobs.adapters.limits_limiter import LimitsRateLimiter, limiter_for
 from sqr_jobs.domain.rate_limit import RateLimit
-from sqr_jobs.errors import ConfigurationError, LimiterUnavailable
-from sqr_jobs.ports import Quota, RateLimiter
-from tests.contracts.sockets import nothing_there, silent_server
+from sqr_jobs.errors import ConfigurationError
+from sqr_jobs.ports import Quota
+from tests.contracts.windows import TWO, WINDOW_S, Window
 
-LIMIT, WINDOW_S = 5, 600
+LIMIT = 5
 START = 1_800_000_000.5
 
 
-@dataclass(frozen=True)
-class Window:
-    """A limiter, and the limit that its hits are held to."""
-
-    limiter: RateLimiter
-    limit: RateLimit
-
-    def hit(self, org: str) -> Quota:
-        """Count one request."""
-        return self.limiter.hit(org, self.limit)
-
-    def of(self, requests: int) -> "Window":
-        """Hold the next hits to another limit."""
-        return Window(self.limiter, RateLimit(requests=requests, window_s=self.limit.window_s))
-
-
 Make = Callable[..., Window]
-TWO = RateLimit(requests=2, window_s=WINDOW_S)
 
 
 @pytest.fixture(params=["memory", "Redis"])
@@ -182,78 +161,6 @@ def test_a_redis_that_forgets_everything_is_no_error(redis_url: str) -> None:
     storage.storage.close()
 
 
-@pytest.mark.parametrize("broken", [nothing_there, silent_server], ids=lambda broken: broken.__name__)
-def test_a_redis_out_of_reach_costs_one_request_a_moment_and_nothing_else(
-    broken: Callable[[], AbstractContextManager[int]],
-) -> None:
-    """I16: the fallback counts in memory, and the breaker spares every further request the wait."""
-    times = []
-    for _ in range(3):  # the best of three: the promise is about us, not about a busy machine
-        with broken() as port:
-            limiter = Window(limiter_for(f"redis://:secret@127.0.0.1:{port}/0"), TWO)
-            started = time.monotonic()
-            first = limiter.hit("acme")
-            times.append(time.monotonic() - started)
-            assert first.remaining == 1
-            started = time.monotonic()
-            assert [limiter.hit("acme").allowed for _ in range(50)] == [True] + [False] * 49
-            assert time.monotonic() - started < 1
-    assert min(times) < 0.3
-
-
-@pytest.mark.parametrize("broken", [nothing_there, silent_server], ids=lambda broken: broken.__name__)
-def test_a_storage_that_fails_is_unavailable_in_words_that_tell_nothing_of_it(
-    broken: Callable[[], AbstractContextManager[int]],
-) -> None:
-    """I15: the text goes to the log."""
-    with broken() as port:
-        url = f"redis://:secret@127.0.0.1:{port}/0?socket_timeout=0.1&socket_connect_timeout=0.1"
-        storage = storage_from_string(url, wrap_exceptions=True)
-        with pytest.raises(LimiterUnavailable) as caught:
-            LimitsRateLimiter(storage).hit("acme", TWO)
-        for private in ("secret", "127.0.0.1", str(port), "acme"):
-            assert private not in str(caught.value)
-        storage.storage.close()
-
-
-class _Shared:
-    """A shared limiter that is there or not, as the test says."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-        self.is_up = False
-        self.takes: Callable[[], None] = lambda: None
-
-    def hit(self, org_id: str, limit: RateLimit) -> Quota:
-        self.asked += 1
-        self.takes()
-        if not self.is_up:
-            raise LimiterUnavailable("gone")
-        return Quota(allowed=True, limit=99, window_s=1, remaining=98, reset_s=1)
-
-
-def _sheltered(shared: _Shared, now: list[float]) -> ShelteredRateLimiter:
-    return ShelteredRateLimiter(shared, LimitsRateLimiter(MemoryStorage()), now=lambda: now[0])
-
-
-def test_the_breaker_asks_again_after_five_seconds_and_not_before() -> None:
-    """A storage that swallows packets costs one request its timeout, not every request."""
-    now, shared = [100.0], _Shared()
-    limiter = Window(_sheltered(shared, now), TWO)
-    assert [limiter.hit("acme").allowed for _ in range(4)] == [True, True, False, False]
-    assert shared.asked == 1
-    now[0] += 4.9
-    limiter.hit("acme")
-    assert shared.asked == 1
-    now[0] += 0.2
-    limiter.hit("acme")
-    assert shared.asked == 2
-    now[0] += 5.1
-    shared.is_up = True
-    assert [limiter.hit("acme").limit for _ in range(3)] == [99] * 3
-    assert shared.asked == 5
-
-
 @pytest.mark.parametrize(
     "url", ["", "nonsense", "redis://:secret@host:port/0", "memcached://host:11211", "http://host"]
 )
@@ -264,51 +171,3 @@ def test_a_limiter_url_that_does_not_serve_is_refused_in_a_sentence(url: str) ->
     assert "SQR_JOBS_LIMITER_URL" in str(caught.value)
     assert "secret" not in str(caught.value)
     assert caught.value.__cause__ is None
-
-
-def test_a_storage_that_crawls_is_left_alone_for_five_seconds() -> None:
-    """Each answer in time, and all of them slow: that would be a wait for every request."""
-    now, shared = [100.0], _Shared()
-    shared.is_up = True
-    limiter = Window(_sheltered(shared, now), TWO)
-
-    def crawl() -> None:
-        now[0] += 0.12
-
-    shared.takes = crawl
-    assert [limiter.hit("acme").limit for _ in range(3)] == [99, 2, 2]
-    assert shared.asked == 1
-    shared.takes = lambda: None
-    now[0] += 5
-    assert [limiter.hit("acme").limit for _ in range(3)] == [99] * 3
-
-
-def test_a_host_name_whose_look_up_hangs_costs_one_request_a_moment(
-    redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No socket's timeout bounds the resolver: the default one waits for half a minute."""
-    answered, asked = threading.Event(), []
-    look_up = socket.getaddrinfo
-
-    def hang(*arguments: Any, **options: Any) -> Any:
-        asked.append(threading.current_thread())
-        assert answered.wait(30)
-        return look_up(*arguments, **options)
-
-    monkeypatch.setattr(socket, "getaddrinfo", hang)
-    now = [100.0]
-    limiter = limiter_for(redis_url)
-    assert isinstance(limiter, ShelteredRateLimiter)
-    limiter._now = lambda: now[0]
-    window = Window(limiter, TWO)
-    began = time.monotonic()
-    for _ in range(5):
-        assert window.hit("acme").limit == 2
-        assert limiter.is_sheltering
-        now[0] += 6
-    assert time.monotonic() - began < 1
-    assert len(asked) == 1, "the thread that hangs is not joined by another with each request"
-    answered.set()
-    asked[0].join(10)
-    window.hit("acme")
-    assert not limiter.is_sheltering
