@@ -38,11 +38,12 @@ def collecting(connection: Connection) -> Iterator[list[Callable[[], None]]]:
     """Collect the actions of a transaction of our own, for the caller to run after its commit."""
     waiting: list[_Awaiting] = []
     actions: list[Callable[[], None]] = []
-    connection.info[_KEY] = waiting
+    info = connection.info  # of a connection that broke meanwhile it can't be had any more
+    info[_KEY] = waiting
     try:
         yield actions
     finally:
-        del connection.info[_KEY]
+        del info[_KEY]
     actions.extend(each.action for each in waiting)
 
 
