@@ -97,7 +97,14 @@ def site(session: nox.Session) -> None:
 def acceptance(session: nox.Session) -> None:
     """Test real processes on real servers, the command line, and what happens when something is killed."""
     _install(session, "demo,rabbitmq", "tests")
-    folders = ("tests/testing", "tests/cli", "tests/acceptance", "tests/security", "tests/faults")
+    folders = (
+        "tests/testing",
+        "tests/cli",
+        "tests/acceptance",
+        "tests/security",
+        "tests/faults",
+        "tests/matrix",
+    )
     session.run("pytest", *_PARALLEL, *folders, "tests/http/test_adapters_agree.py", *session.posargs)
 
 
@@ -142,8 +149,10 @@ def pythons(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def faults(session: nox.Session) -> None:
-    """Run the fault matrix, into docs/explanation/reliability.md; `-- --rounds 30` for a night."""
+    """Run the model in full and the fault matrix, into docs/explanation/reliability.md; `-- --rounds 30`."""
     _install(session, "demo", "tests")
+    if "--only" not in session.posargs:
+        session.run("pytest", "tests/model", env={"SQR_TEST_WHOLE_MODEL": "1"})
     session.run("python", "-m", "tests.matrix", *session.posargs)
 
 

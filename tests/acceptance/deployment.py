@@ -48,7 +48,7 @@ class Deployment:
 
     Leaving it kills what still runs and prints what each program said, which pytest shows when the test
     failed. `signals` is the folder through which the sample host's template and a test talk; `log_level` may
-    be set to "debug" before programs are started.
+    be set to "debug" before programs are started, and `root` to another tree to start them from.
     """
 
     def __init__(self, folder: Path, *, database_url: str, **settings: object) -> None:
@@ -58,6 +58,7 @@ class Deployment:
         self.programs: list[Program] = []
         self.webs: list[Web] = []
         self.log_level = "info"
+        self.root = ROOT
         self._mark = secrets.token_hex(8)
         self._database_url = database_url
         self._settings: dict[str, object] = {
@@ -118,7 +119,7 @@ class Deployment:
             "PATH": os.defpath,
             "HOME": str(self.folder),
             "LC_ALL": "C.UTF-8",
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": str(self.root),
             "PYTHONUNBUFFERED": "1",
             "SQR_TEST_SIGNALS": str(self.signals),
             "SQR_TEST_LOG_LEVEL": self.log_level.upper(),
@@ -134,7 +135,13 @@ class Deployment:
         """Run a command of `sqr-jobs` to its end, which must be well, and return what it printed."""
         command = [script("sqr-jobs"), *arguments]
         done = subprocess.run(
-            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=60, check=False
+            command,
+            cwd=self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
         return done.stdout
@@ -142,7 +149,7 @@ class Deployment:
     def start(self, name: str, command: Sequence[str]) -> Program:
         """Start a program."""
         folder = self.folder / "programs" / f"{len(self.programs)}-{name}"
-        program = Program(name, command, folder=folder, environment=self.environment)
+        program = Program(name, command, folder=folder, environment=self.environment, root=self.root)
         self.programs.append(program)
         return program
 

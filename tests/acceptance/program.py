@@ -22,7 +22,13 @@ class Program:
     """
 
     def __init__(
-        self, name: str, command: Sequence[str], *, folder: Path, environment: Mapping[str, str]
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        folder: Path,
+        environment: Mapping[str, str],
+        root: Path = ROOT,
     ) -> None:
         folder.mkdir(parents=True)
         self.name = name
@@ -32,7 +38,7 @@ class Program:
             with self.log.open("wb") as output:
                 self._child = subprocess.Popen(
                     command,
-                    cwd=ROOT,
+                    cwd=root,
                     env=environment,
                     stdin=subprocess.DEVNULL,
                     stdout=output,

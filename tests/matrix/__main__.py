@@ -36,12 +36,17 @@ _CANARIES = {
 }
 
 
+_FENCED_OFF = "fenced off: another attempt owns the job"
+"""What a worker logs whose result came too late."""
+
+
 class _Run:
     """All injections of one run, taken by lanes from one queue."""
 
     def __init__(self, cells: Sequence[Cell], *, rounds: int, seed: int) -> None:
         self.outcomes: list[Outcome] = []
         self.broken: list[str] = []
+        self.fenced_off = 0
         self.planned = len(cells) * rounds
         self._lock, self._starting = threading.Lock(), threading.Lock()
         self._left: queue.SimpleQueue[Cell] = queue.SimpleQueue()
@@ -85,6 +90,7 @@ class _Run:
             raise
         finally:
             self.broken += [f"{what}: {line}" for what, line in found_in(lane.said(), _CANARIES).items()]
+            self.fenced_off += sum(_FENCED_OFF in line for line in lane.said())
 
     def _tell_broken(self, text: str) -> None:
         with self._lock:
@@ -113,7 +119,9 @@ def main() -> int:
     found = [*run.broken, *failures(outcomes)]
     if len(outcomes) != run.planned:
         found.append(f"{len(outcomes)} of {run.planned} injections were made")
-    text = f"{_measured(took_s, options)}\n\n{summary(outcomes)}\n\n{table(outcomes)}"
+    text = (
+        f"{_measured(took_s, options)}\n\n{summary(outcomes, fenced_off=run.fenced_off)}\n\n{table(outcomes)}"
+    )
     sys.stdout.write(f"{text}\n")
     sys.stdout.write("".join(f"BROKEN {sentence}\n" for sentence in found))
     if not (found or options.only):

@@ -51,6 +51,10 @@ class Cell:
     clock_offset_s: float = 0.0
     """By how much the programs' wall clocks are wrong; they are started anew for it."""
     clock_of: str = field(default="")
+    has_next_version: tuple[str, ...] | None = None
+    """The programs that a later version of the library runs from the start; None where there is none."""
+    apart_s: float = 0.05
+    """After how long the next client sets out."""
 
     @property
     def is_calm(self) -> bool:
@@ -82,7 +86,8 @@ def _processes() -> list[Cell]:
         held = Order(name="{}-held", phase="E", action="ask", nth=1, job_of="{}")
         cells.append(Cell(fault="worker asleep, overtaken", phase=phase, orders=(stop, held), injury="woken"))
     for fault, action in {
-        "child hangs in C": "spin",
+        "child holds the GIL": "spin",
+        "child hangs in C": "hang",
         "child segfaults": "segv",
         "child killed": "kill child",
         "child out of memory": "memory",
@@ -222,6 +227,29 @@ def _times_and_upkeep() -> list[Cell]:
     return cells
 
 
+def _versions() -> list[Cell]:
+    rolled = "next version rolled"
+    return [
+        Cell(fault=f"{rolled} out", phase=OVER, injury="rolled out", has_next_version=(), apart_s=0.7),
+        Cell(
+            fault=f"{rolled} back",
+            phase=OVER,
+            injury="rolled back",
+            has_next_version=("worker-1", "worker-2", "fastapi", "flask"),
+            apart_s=0.7,
+        ),
+        *(
+            Cell(
+                fault="worker killed, versions mixed",
+                phase=phase,
+                orders=_order(phase, "kill all"),
+                has_next_version=("worker-1", "fastapi"),
+            )
+            for phase in "DEFGH"
+        ),
+    ]
+
+
 CELLS: Sequence[Cell] = (
     *_processes(),
     *_brokers(),
@@ -229,6 +257,7 @@ CELLS: Sequence[Cell] = (
     *_stores(),
     *_people(),
     *_times_and_upkeep(),
+    *_versions(),
 )
 NAMES = {cell.name: cell for cell in CELLS}
 

@@ -102,15 +102,18 @@ def _one_each(evidence: Evidence, verdict: Verdict) -> None:
     by_user: dict[tuple[str, str], list[Job]] = defaultdict(list)
     for job in evidence.jobs:
         by_user[job.org_id, job.user_id].append(job)
-    keyed = {(journey.org, journey.user) for journey in evidence.journeys}
+    keys: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for journey in evidence.journeys:
+        was_refused = journey.job_id is None and journey.end.startswith("refused")
+        keys[journey.org, journey.user] |= set() if was_refused else {journey.key}
     for who, jobs in by_user.items():
         spans = sorted((job.created_at, job.completed_at or job.as_of) for job in jobs)
         if any(before[1] > after[0] for before, after in itertools.pairwise(spans)):
             verdict.doubled.append("/".join(who))
             verdict.violations.append(f"I2: two active jobs at once for {who}")
-        elif who in keyed and len(jobs) > 1:  # each journey is one idempotency key
+        elif who in keys and len(jobs) > len(keys[who]):
             verdict.doubled.append("/".join(who))
-            verdict.violations.append(f"I1: {len(jobs)} jobs for one idempotency key of {who}")
+            verdict.violations.append(f"I1: {len(jobs)} jobs for {len(keys[who])} idempotency keys of {who}")
 
 
 def _lawful(evidence: Evidence, verdict: Verdict, job: Job) -> None:

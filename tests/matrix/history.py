@@ -46,6 +46,8 @@ class Journey:
     """`document`, or what the client was told instead, or `nothing` when it gave up waiting."""
     began: float
     ended: float
+    key: str = ""
+    """The idempotency key: journeys of one person that share it are about one job."""
 
 
 class History:

@@ -153,6 +153,8 @@ def _go_wrong(fault: str | None) -> None:
     match fault:
         case "spin":  # in C, holding the GIL
             re.match(r"(a+)+$", "a" * 64 + "b")
+        case "hang":  # in C, the GIL let go
+            ctypes.CDLL(None).pause()
         case "segv":
             ctypes.string_at(0)
         case "kill child":

@@ -22,7 +22,7 @@ IMPOSSIBLE: Sequence[Impossible] = (
         why="no web process takes part in an attempt",
     ),
     Impossible(
-        faults=("worker killed", "worker told to end", "worker asleep"),
+        faults=("worker killed", "worker told to end", "worker asleep", "worker killed, versions mixed"),
         phases="ABCI",
         why="no worker takes part in a request; a message that waits for a dead one is D",
     ),
@@ -32,7 +32,14 @@ IMPOSSIBLE: Sequence[Impossible] = (
         why="nobody can overtake whoever holds no job yet, or none any more",
     ),
     Impossible(
-        faults=("child hangs in C", "child segfaults", "child killed", "child out of memory", "disk full"),
+        faults=(
+            "child holds the GIL",
+            "child hangs in C",
+            "child segfaults",
+            "child killed",
+            "child out of memory",
+            "disk full",
+        ),
         phases="ABCDFGHI",
         why="a render child has a job, and writes, in E only",
     ),

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +16,7 @@ from tests.matrix.history import Exchange, History, Journey
 from tests.matrix.host import FEW
 from tests.matrix.injuries import Injured, injure
 from tests.matrix.lane import DEADLINE_S, Lane, are_gone
+from tests.matrix.next_version import crossed
 from tests.matrix.orders import Note
 from tests.matrix.outcome import Outcome
 from tests.matrix.travellers import Traveller
@@ -23,7 +25,6 @@ from tests.servers.ports import wait_until
 __all__ = ["inject"]
 
 _CROWD = 11
-_APART_S = 0.05
 _PATIENCE_S = DEADLINE_S + 30
 _STRIKE_S = 25
 _CHILD_END_S = 2.0
@@ -46,6 +47,7 @@ class _Injection:
         self._history = History(lane.folder / f"history-{self._number}.jsonl")
         self._orgs = (f"org-{self._number}", f"few-{self._number}")
         self._notes: dict[str, Note] = {}
+        self._may_ask = threading.Event()
         self._struck_at: float | None = None
         self._ended_at = 0.0
         self._injured: Injured | None = None
@@ -53,8 +55,7 @@ class _Injection:
 
     def run(self) -> Outcome:
         began = time.monotonic()
-        if self._cell.clock_of:
-            self._lane.set_clocks(self._cell.clock_of, self._cell.clock_offset_s)
+        self._prepare()
         try:
             with ThreadPoolExecutor(max_workers=_CROWD + 2) as threads:
                 self._arm()
@@ -62,6 +63,7 @@ class _Injection:
                 few = threads.submit(self._ask_too_much)
                 try:
                     self._strike(travels)
+                    self._may_ask.set()
                     while not (few.done() and all(future.done() for future in travels)):
                         self._lane.revive()
                         wait_until(_after(0.1), seconds=5, what="a moment")
@@ -73,8 +75,19 @@ class _Injection:
                 self._lane.set_clocks(self._cell.clock_of, 0.0)
         self._lane.await_ready()
         self._judge()
+        if self._cell.has_next_version is not None:
+            self._outcome.has_struck &= crossed(self._lane.deployment.database, self._orgs[0]) > 0
+            self._lane.roll(is_next=False)
+            self._lane.contract()
         self._outcome.seconds = time.monotonic() - began
         return self._outcome
+
+    def _prepare(self) -> None:
+        if self._cell.clock_of:
+            self._lane.set_clocks(self._cell.clock_of, self._cell.clock_offset_s)
+        if self._cell.has_next_version:
+            self._lane.expand()
+            self._lane.roll(*self._cell.has_next_version, is_next=True)
 
     def _arm(self) -> None:
         if self._orders:
@@ -133,6 +146,7 @@ class _Injection:
     def _has_struck(self, at: float) -> None:
         """Note the moment; of several, the first exposes jobs and the last begins the recovery."""
         self._outcome.has_struck = True
+        self._may_ask.set()
         self._struck_at = at if self._struck_at is None else min(at, self._struck_at)
         self._ended_at = max(at, self._ended_at)
 
@@ -162,11 +176,12 @@ class _Injection:
 
     def _set_out(self, number: int) -> Journey:
         """Let one after the other begin: a burst would measure itself."""
-        wait_until(_after(number * _APART_S), seconds=_PATIENCE_S, what="this one's turn")
+        wait_until(_after(number * self._cell.apart_s), seconds=_PATIENCE_S, what="this one's turn")
         return self._traveller(number).travel()
 
     def _ask_too_much(self) -> None:
-        """Ask for more than the org may have, the same person twice at once among them."""
+        """Ask, once it has struck, for more than the org may have, for one person twice at once."""
+        self._may_ask.wait(_PATIENCE_S)
         with ThreadPoolExecutor(max_workers=FEW.requests + 2) as threads:
             for number in (20, 20, 21, 22):
                 threads.submit(self._traveller(number, self._orgs[1]).ask_once)

@@ -40,6 +40,8 @@ class Injured:
         self.lasts_s = lasts_s
         self.go_on = go_on
         self.revoked_at: dict[str, float] = {}
+        self.hits = 0
+        """How many messages or sessions it met."""
 
     def wait(self) -> None:
         """Let the fault last."""
@@ -54,7 +56,7 @@ class Injured:
         return self.note.job_id
 
 
-def injure(name: str, injured: Injured) -> None:  # noqa: C901, PLR0912 - one case for each injury
+def injure(name: str, injured: Injured) -> None:  # noqa: C901, PLR0912, PLR0915 - one case for each injury
     """Do it, let the held process go on, and mend what must be mended."""
     lane = injured.lane
     match name:
@@ -75,7 +77,7 @@ def injure(name: str, injured: Injured) -> None:  # noqa: C901, PLR0912 - one ca
         case "redis slow":
             _for_a_while(injured, lambda: setattr(lane.redis_proxy, "delay_s", 0.4), lane.redis_proxy.heal)
         case "shuffled":
-            _shuffle(lane.redis.url)
+            injured.hits = _shuffle(lane.redis.url)
         case "postgres killed":
             lane.postgres.kill_immediately()
             injured.go_on()
@@ -83,7 +85,7 @@ def injure(name: str, injured: Injured) -> None:  # noqa: C901, PLR0912 - one ca
         case "postgres half open":
             _for_a_while(injured, lane.postgres_proxy.forget, lane.postgres_proxy.heal)
         case "terminated":
-            _terminate(lane)
+            injured.hits = _terminate(lane)
         case "s3 slow":
             _for_a_while(injured, lambda: setattr(lane.s3_proxy, "delay_s", 0.7), lane.s3_proxy.heal)
         case "object deleted":
@@ -99,6 +101,11 @@ def injure(name: str, injured: Injured) -> None:  # noqa: C901, PLR0912 - one ca
             injured.revoked_at[user] = time.monotonic()
         case "woken":
             _wake(injured)
+        case "rolled out":
+            lane.expand()
+            lane.roll(is_next=True)
+        case "rolled back":
+            lane.roll(is_next=False)
         case "clocks":
             pass  # the programs were started so
         case other:
@@ -122,7 +129,7 @@ def _wake(injured: Injured) -> None:
     injured.lane.orders.go_on(f"{injured.note.name}-held")
 
 
-def _shuffle(url: str) -> None:
+def _shuffle(url: str) -> int:
     """Put every message twice, known ones of the past too, in any order."""
     with Redis.from_url(url) as redis:
         waiting = redis.lrange(_LIST, 0, -1)
@@ -132,15 +139,16 @@ def _shuffle(url: str) -> None:
         redis.delete(_LIST)
         if again:
             redis.rpush(_LIST, *again)
+        return len(again)
 
 
-def _terminate(lane: "Lane") -> None:
+def _terminate(lane: "Lane") -> int:
     with psycopg.connect(lane.admin_url.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute(
+        return connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = %s AND pid <> pg_backend_pid()",
             (lane.database_name,),
-        )
+        ).rowcount
 
 
 def _owner(injured: Injured) -> tuple[str, str]:

@@ -1,8 +1,10 @@
 """One deployment with servers of its own behind proxies, whose programs are supervised as in operation."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+import signal
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -15,7 +17,9 @@ from sqr_jobs import Job
 from sqr_jobs.adapters.sql.rows import job_from_row, select_jobs
 from sqr_jobs.adapters.sql.tables import job
 from tests.acceptance.deployment import Deployment
-from tests.matrix.host import CLOCK, FACTORY, REVOKED
+from tests.acceptance.program import ROOT
+from tests.matrix import next_version
+from tests.matrix.host import CLOCK, REVOKED
 from tests.matrix.orders import FOLDER, Orders
 from tests.servers.ports import free_port, wait_until
 from tests.servers.postgres import PostgresServer
@@ -44,7 +48,8 @@ TIMES: dict[str, object] = {
 """The library's times, scaled down."""
 
 _READY_S = 60
-_WORKERS = 2
+_WORKERS = ("worker-1", "worker-2")
+_WEBS = ("fastapi", "flask")
 
 
 class _Deployment(Deployment):
@@ -60,7 +65,14 @@ class _Deployment(Deployment):
 
 
 class Lane:
-    """Two web servers, one of each framework, and two workers, on PostgreSQL, Valkey and S3 of their own."""
+    """Two web servers, one of each framework, and workers, on PostgreSQL, Valkey and S3 of their own."""
+
+    workers: Sequence[str] = _WORKERS
+    upkeep: Sequence[str] = ()
+    """Processes that do the upkeep beside them."""
+    host = "tests.matrix.host"
+    """The module with the factory and the two applications."""
+    times: Mapping[str, object] = TIMES
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -68,8 +80,10 @@ class Lane:
         (self.orders.folder / REVOKED).mkdir()
         self._ends = ExitStack()
         self._numbers = itertools.count(1)
-        self._workers: list[Program] = []
-        self._webs: dict[str, tuple[int, Program]] = {}
+        self._programs: dict[str, Program] = {}
+        self._ports = {name: free_port() for name in _WEBS}
+        self._roots: dict[str, Path] = {}
+        self._next: Path | None = None
 
     def __enter__(self) -> Self:
         with ExitStack() as ends:
@@ -86,7 +100,7 @@ class Lane:
     @property
     def urls(self) -> list[str]:
         """Where the web servers listen."""
-        return [f"http://127.0.0.1:{port}" for port, _ in self._webs.values()]
+        return [f"http://127.0.0.1:{port}" for port in self._ports.values()]
 
     def number(self) -> int:
         """Count the injections."""
@@ -94,35 +108,45 @@ class Lane:
 
     def revive(self) -> None:
         """Start anew what has ended, as a supervisor does; do not wait for workers."""
-        for number, worker in enumerate(self._workers):
-            if not worker.is_alive():
-                self._workers[number] = self.deployment.worker()
-        for name, (port, program) in list(self._webs.items()):
+        for name, program in list(self._programs.items()):
             if not program.is_alive():
-                self._start_web(name, port)
+                self._start_program(name)
 
     def await_ready(self) -> None:
         """Return when every program runs."""
 
         def are_up() -> bool:
             self.revive()
-            return all("the worker runs: " in worker.said() for worker in self._workers)
+            return all("the worker runs: " in self._programs[name].said() for name in self.workers)
 
-        wait_until(are_up, seconds=_READY_S, what="both workers")
+        wait_until(are_up, seconds=_READY_S, what="all workers")
 
     def set_clocks(self, who: str, offset_s: float) -> None:
         """Start the web servers, or the workers, anew with clocks that are wrong."""
         self.deployment.clock_offset_s = offset_s
-        if who == "web":
-            for name, (port, program) in list(self._webs.items()):
-                program.kill()
-                self._start_web(name, port)
-        else:
-            for number, worker in enumerate(self._workers):
-                worker.kill()
-                self._workers[number] = self.deployment.worker()
+        for name in _WEBS if who == "web" else self.workers:
+            self._programs[name].kill()
+            self._start_program(name)
         self.deployment.clock_offset_s = 0.0
         self.await_ready()
+
+    def expand(self) -> None:
+        """Let the later version of the library bring the tables to where it needs them."""
+        self._of_next("db", "upgrade")
+
+    def contract(self) -> None:
+        """Take the tables back."""
+        self._of_next("db", "downgrade", "sqr_jobs_0001")
+
+    def roll(self, *names: str, is_next: bool) -> None:
+        """Replace programs one by one, as a rolling deployment does: told to end, and started anew."""
+        for name in names or (*self.workers, *_WEBS):
+            self._roots[name] = self._next_root() if is_next else ROOT
+            program = self._programs[name]
+            program.signal_group(signal.SIGTERM)
+            wait_until(partial(_has_ended, program), seconds=_READY_S, what=f"the end of {name}")
+            self._start_program(name)
+            self.await_ready()
 
     def jobs_of(self, orgs: Sequence[str]) -> list[Job]:
         """Read every job of these orgs."""
@@ -179,23 +203,45 @@ class Lane:
             postgres_url=self.admin_url,
             redis_url=f"redis://127.0.0.1:{self.redis_proxy.port}/0",
             bucket=bucket,
-            **TIMES,
+            **self.times,
         )
         deployment.orders = self.orders.folder
         self.deployment = ends.enter_context(deployment)
         proxied = make_url(self.admin_url).set(port=self.postgres_proxy.port)
-        deployment.configure(factory=FACTORY, database_url=proxied.render_as_string(hide_password=False))
+        deployment.configure(
+            factory=f"{self.host}:report_jobs", database_url=proxied.render_as_string(hide_password=False)
+        )
         deployment.migrate()
-        for _ in range(_WORKERS):
-            self._workers.append(deployment.worker())
-        for name in ("fastapi", "flask"):
-            self._start_web(name, free_port())
+        for name in (*self.workers, *self.upkeep, *_WEBS):
+            self._start_program(name)
         self.await_ready()
 
-    def _start_web(self, name: str, port: int) -> None:
-        start = getattr(self.deployment, name)
-        web = start(f"tests.matrix.host:{name}_app", port=port)
-        self._webs[name] = (port, web.program)
+    def _start_program(self, name: str) -> None:
+        self.deployment.root = self._roots.get(name, ROOT)
+        if name in self.workers:
+            self._programs[name] = self.deployment.worker()
+        elif name in self.upkeep:
+            self._programs[name] = self.deployment.maintain()
+        else:
+            start = getattr(self.deployment, name)
+            app = f"{self.host}:{name}_app"
+            self._programs[name] = start(app, port=self._ports[name]).program
+        self.deployment.root = ROOT
+
+    def _of_next(self, *arguments: str) -> None:
+        self.deployment.root = self._next_root()
+        self.deployment.run(*arguments)
+        self.deployment.root = ROOT
+
+    def _next_root(self) -> Path:
+        if self._next is None:
+            (self.folder / "next").mkdir()
+            self._next = next_version.make(self.folder / "next")
+        return self._next
+
+
+def _has_ended(program: "Program") -> bool:
+    return not program.is_alive()
 
 
 def are_gone(pids: Sequence[int]) -> bool:

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from tests.bench import figures
 from tests.bench.figures import percentile
 from tests.matrix.outcome import Outcome
 
 __all__ = ["failures", "replace_between", "summary", "table"]
 
-BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
 _HEAD = ("Fault", "Phase", "n", "Jobs", "Lost", "Doubled", "Loss ≤", "p50", "p95", "max")
 _EXPOSED_AT_LEAST = 8
 _POST_S = 0.5
@@ -25,7 +25,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def summary(outcomes: Sequence[Outcome]) -> str:
+def summary(outcomes: Sequence[Outcome], *, fenced_off: int) -> str:
     """Tell what is no cell's own: attempts, objects, and the promised bounds."""
     verdicts = [outcome.verdict for outcome in outcomes]
     setbacks: Counter[str] = sum((verdict.setbacks for verdict in verdicts), Counter())
@@ -38,7 +38,8 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     wasted = sum(verdict.wasted_attempts for verdict in verdicts)
     lines = [
         f"{len(outcomes)} injections; {sum(verdict.accepted for verdict in verdicts)} jobs were accepted.",
-        f"Stale writes: {stale}; late admits: {late}; cross-org reads: {foreign}.",
+        f"Stale writes: {stale}; {fenced_off} were tried and fenced off.",
+        f"Late admits: {late}; cross-org reads: {foreign}.",
         f"Attempts beyond a job's first: {wasted}; what came before them: {shown or 'nothing'}.",
         f"Objects that lost attempts left: {sum(verdict.objects_of_lost_attempts for verdict in verdicts)}.",
     ]
@@ -74,11 +75,7 @@ def failures(outcomes: Sequence[Outcome]) -> list[str]:
 
 def replace_between(page: str, text: str) -> str:
     """Put the text between the page's two marker comments. Raises `ValueError` where they are not."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"The page lacks its markers {BEGIN} and {END}.")
-    return f"{before}{BEGIN}\n{text.strip()}\n{END}{after}"
+    return figures.replace_between(page, text, "faults")
 
 
 def _line(fault: str, phase: str, outcomes: Sequence[Outcome]) -> tuple[str, ...]:

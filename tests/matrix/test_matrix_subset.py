@@ -33,6 +33,7 @@ _TELLING = (
     "right-revoked@I",
     "relay-killed-in-mid-batch@B",
     "reaper-killed-in-mid-batch@E",
+    "worker-killed,-versions-mixed@F",
 )
 
 

@@ -38,7 +38,9 @@ def test_a_loss_is_counted_and_has_no_bound() -> None:
 def test_a_good_run_has_no_failures() -> None:
     """Else nobody could tell a bad one."""
     assert failures([_GOOD]) == []
-    assert "1 injections; 12 jobs were accepted." in summary([_GOOD])
+    told = summary([_GOOD], fenced_off=4)
+    assert "1 injections; 12 jobs were accepted." in told
+    assert "Stale writes: 0; 4 were tried and fenced off." in told
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import io
 import itertools
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,6 +35,8 @@ FINAL = (200, 202, 400, 401, 403, 404, 410, 413, 415, 422)
 class _Reply:
     status: int
     body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    """But the date."""
 
     @property
     def json(self) -> dict[str, Any]:
@@ -48,14 +50,24 @@ class Traveller:
     """One person's client; asks whichever server answers, again until it has an answer."""
 
     def __init__(
-        self, history: History, urls: Sequence[str], org: str, user: str, *, patience_s: float, first: int = 0
+        self,
+        history: History,
+        urls: Sequence[str],
+        org: str,
+        user: str,
+        *,
+        patience_s: float,
+        first: int = 0,
+        key: str | None = None,
+        accepted: Callable[[str], object] = lambda _job_id: None,
     ) -> None:
         self._history = history
         self._urls = itertools.cycle([*urls[first % len(urls) :], *urls[: first % len(urls)]])
         self._org, self._user = org, user
         self._token = token(org, expires_s=_TOKEN_S)
         self._until = time.monotonic() + patience_s
-        self._key = f"{org}-{user}"
+        self._key = key or f"{org}-{user}"
+        self._accepted = accepted
 
     def travel(self) -> Journey:
         """Ask, poll, and download; every question is repeated until it is answered."""
@@ -64,7 +76,13 @@ class Traveller:
         with contextlib.suppress(TimeoutError):
             job_id, end = self._travel()
         journey = Journey(
-            org=self._org, user=self._user, job_id=job_id, end=end, began=began, ended=time.monotonic()
+            org=self._org,
+            user=self._user,
+            job_id=job_id,
+            end=end,
+            began=began,
+            ended=time.monotonic(),
+            key=self._key,
         )
         self._history.add(journey)
         return journey
@@ -83,10 +101,11 @@ class Traveller:
             self._exchange("probe", "GET", path, job_id=job_id)
 
     def _travel(self) -> tuple[str | None, str]:
-        created = self._insist("create", "POST", PREFIX, {"userId": self._user}, key=self._key)
+        created = self._create()
         if created.status != 202:
             return None, f"refused {created.json.get('code', created.status)}"
         job_id = str(created.json["jobId"])
+        self._accepted(job_id)
         told: dict[str, Any] = {}
 
         def has_ended() -> bool:
@@ -98,6 +117,9 @@ class Traveller:
         if told["status"] == "FAILED":
             return job_id, f"failed {told.get('errorCode')}"
         return job_id, self._download(job_id, told)
+
+    def _create(self) -> _Reply:
+        return self._insist("create", "POST", PREFIX, {"userId": self._user}, key=self._key)
 
     def _download(self, job_id: str, told: dict[str, Any]) -> str:
         answer = self._insist("url", "GET", f"{PREFIX}/{job_id}/url", job_id=job_id)
@@ -186,7 +208,8 @@ def _send(method: str, url: str, body: dict[str, str] | None, headers: dict[str,
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         connection.request(method, path, None if body is None else json.dumps(body).encode(), headers)
         response = connection.getresponse()
-        return _Reply(response.status, response.read())
+        told = tuple((name, value) for name, value in response.getheaders() if name.lower() != "date")
+        return _Reply(response.status, response.read(), told)
     except (OSError, http.client.HTTPException):
         return None
     finally:

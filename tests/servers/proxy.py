@@ -47,6 +47,8 @@ class Proxy:
         self.port: int = self._server.getsockname()[1]
         self.delay_s = 0.0
         self.dropped = threading.Event()
+        self.held_back = 0
+        """How many pieces it has delayed or swallowed so far."""
         self._is_silent = False
         self._replies_until_drop: int | None = None
         self._strike: Strike | None = None
@@ -138,6 +140,8 @@ class Proxy:
                     break
                 if not is_reply and self._is_struck(piece, source, doomed):
                     break
+                is_swallowed = self._is_silent or source in self._forgotten
+                self.held_back += bool(is_swallowed or (is_reply and self.delay_s))
                 if is_reply and self.delay_s:
                     self._ended.wait(self.delay_s)
                 if not (self._is_silent or source in self._forgotten):
