@@ -58,7 +58,7 @@ def core(session: nox.Session) -> None:
         "-c",
         "import importlib.util as u; assert not u.find_spec('flask') and not u.find_spec('fastapi')",
     )
-    folders = ("tests/unit", "tests/model", "tests/contracts", "tests/servers")
+    folders = ("tests/unit", "tests/model", "tests/mutants", "tests/contracts", "tests/servers")
     session.run("pytest", *_PARALLEL, *folders, "tests/rabbitmq/test_out_of_reach.py", *session.posargs)
 
 
@@ -157,6 +157,20 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def soak(session: nox.Session) -> None:
+    """Soak: many jobs of every kind, a fault every 7 s, into docs/explanation/reliability.md."""
+    _install(session, "demo", "tests")
+    session.run("python", "-m", "tests.soak", *session.posargs)
+
+
+@nox.session(default=False)
+def load(session: nox.Session) -> None:
+    """Load at a steady rate, and find where it breaks, into docs/explanation/reliability.md; quiet machine."""
+    _install(session, "demo", "tests")
+    session.run("python", "-m", "tests.load", *session.posargs)
+
+
+@nox.session(default=False)
 def mutants(session: nox.Session) -> None:
     """Take each guard of the promises away, and see its tests fail; words after `--` choose some."""
     _install(session, "fastapi,flask,postgres,rabbitmq,redis,s3", "tests")
@@ -178,7 +192,7 @@ def browser(session: nox.Session) -> None:
     is_named = "SQR_JOBS_TEST_CHROMIUM" in os.environ
     if not (is_here or is_named):
         _install_from_debian(session, "chromium")
-    session.run("pytest", "tests/browser", *session.posargs)
+    session.run("pytest", *_PARALLEL, "tests/browser", *session.posargs)
 
 
 @nox.session(default=False)
