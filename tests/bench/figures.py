@@ -18,7 +18,6 @@ __all__ = [
     "table",
 ]
 
-BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 _HEAD = ("What", "Form", "Measured", "Compared with", "Ratio", "Aim", "Verdict")
 
 
@@ -108,13 +107,17 @@ def table(rows: Sequence[Row]) -> str:
     )
 
 
-def replace_between(page: str, text: str) -> str:
-    """Put the text between the page's two marker comments. Raises `ValueError` where they are not."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"The page lacks its markers {BEGIN} and {END}.")
-    return f"{before}{BEGIN}\n{text.strip()}\n{END}{after}"
+def replace_between(page: str, text: str, name: str = "bench") -> str:
+    """Put the text between the page's two marker comments of a name.
+
+    Raises `ValueError` where they are not.
+    """
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, begun, rest = page.partition(begin)
+    _, ended, after = rest.partition(end)
+    if not (begun and ended):
+        raise ValueError(f"The page lacks its markers {begin} and {end}.")
+    return f"{before}{begin}\n{text.strip()}\n{end}{after}"
 
 
 def _usable(samples: Iterable[float]) -> list[float]:

@@ -18,12 +18,13 @@ from pathlib import Path
 from tests.acceptance.canaries import NAMES, found_in
 from tests.acceptance.program import ROOT
 from tests.bench.cpu import machine
+from tests.bench.figures import replace_between
 from tests.host.reports import KEY
 from tests.matrix.cells import CELLS, Cell, of
 from tests.matrix.injection import inject
 from tests.matrix.lane import Lane
 from tests.matrix.outcome import Outcome
-from tests.matrix.table import failures, replace_between, summary, table
+from tests.matrix.table import failures, summary, table
 
 _PAGE = ROOT / "docs" / "explanation" / "reliability.md"
 _TRIES = 3
@@ -125,7 +126,8 @@ def main() -> int:
     sys.stdout.write(f"{text}\n")
     sys.stdout.write("".join(f"BROKEN {sentence}\n" for sentence in found))
     if not (found or options.only):
-        _PAGE.write_text(replace_between(_PAGE.read_text(encoding="utf-8"), text), encoding="utf-8")
+        page = replace_between(_PAGE.read_text(encoding="utf-8"), text, "faults")
+        _PAGE.write_text(page, encoding="utf-8")
         _say(f"written to {_PAGE.relative_to(ROOT)}")
     return 1 if found else 0
 

@@ -15,7 +15,10 @@ class Exchange:
     """One question of one client, and what came of it."""
 
     kind: str
-    """`create`, `status`, `url`, `fetch`, `cancel`, or `probe`: a question about another org's job."""
+    """`create`, `status`, `url`, `fetch`, `cancel`, or `probe`: a question about another org's job.
+
+    In a soak also `unknown`, about no job, and `dropped`: a POST whose answer nobody awaited.
+    """
     org: str
     asked: float
     """Monotonic seconds."""

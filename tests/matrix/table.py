@@ -3,11 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from tests.bench import figures
 from tests.bench.figures import percentile
 from tests.matrix.outcome import Outcome
 
-__all__ = ["failures", "replace_between", "summary", "table"]
+__all__ = ["failures", "summary", "table"]
 
 _HEAD = ("Fault", "Phase", "n", "Jobs", "Lost", "Doubled", "Loss ≤", "p50", "p95", "max")
 _EXPOSED_AT_LEAST = 8
@@ -71,11 +70,6 @@ def failures(outcomes: Sequence[Outcome]) -> list[str]:
     if posts and percentile(posts, 0.99) > max(_POST_S, percentile(_posts_of_calm(outcomes) or [0.0], 0.99)):
         found.append(f"I16: a POST during a fault of the broker took {percentile(posts, 0.99):.2f} s at p99")
     return found
-
-
-def replace_between(page: str, text: str) -> str:
-    """Put the text between the page's two marker comments. Raises `ValueError` where they are not."""
-    return figures.replace_between(page, text, "faults")
 
 
 def _line(fault: str, phase: str, outcomes: Sequence[Outcome]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import pytest
 from tests.matrix.cells import NAMES
 from tests.matrix.checker import Verdict
 from tests.matrix.outcome import Outcome
-from tests.matrix.table import failures, replace_between, summary, table
+from tests.matrix.table import failures, summary, table
 
 _CELL = NAMES["worker-killed@H"]
 _GOOD = Outcome(cell=_CELL, has_struck=True, exposed=10, recovery_s=2.0, verdict=Verdict(accepted=12))
@@ -62,11 +62,3 @@ def test_slow_posts_fail_the_run_when_it_is_the_broker_that_makes_them_slow() ->
     assert failures([_of_broker(0.8), _calm(0.9)]) == []
     (told,) = failures([_of_broker(0.8), _calm(0.3)])
     assert told.startswith("I16: a POST during a fault of the broker took 0.80 s")
-
-
-def test_the_page_is_written_between_its_markers() -> None:
-    """And nowhere else."""
-    page = "a\n<!-- faults: begin -->\nold\n<!-- faults: end -->\nb"
-    assert replace_between(page, "new") == "a\n<!-- faults: begin -->\nnew\n<!-- faults: end -->\nb"
-    with pytest.raises(ValueError, match="markers"):
-        replace_between("a", "new")
