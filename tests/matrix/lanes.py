@@ -1,0 +1,107 @@
+"""Deployments side by side, each driven by a process of its own, which take cells from one queue.
+
+A process each, because threads of one would wait for each other, and measure that.
+"""
+
+import io
+import itertools
+import multiprocessing
+import queue
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.acceptance.canaries import NAMES, found_in
+from tests.host.reports import KEY
+from tests.matrix.cells import Cell
+from tests.matrix.injection import inject
+from tests.matrix.lane import Lane
+from tests.matrix.outcome import Outcome
+
+__all__ = ["Found", "run"]
+
+_TRIES = 3
+"""How often an injection is made whose fault does not strike: where a slow moment kept the phase away."""
+_LOOK_S = 1.0
+_FENCED_OFF = "fenced off: another attempt owns the job"
+"""What a worker logs whose result came too late."""
+_CANARIES = {
+    "a person's name (I15)": NAMES,
+    "a token (I15)": "Bearer ey",
+    "the key of tokens (I15)": KEY,
+    "a signed URL (I15)": "X-Amz-Signature=",
+}
+
+
+@dataclass(kw_only=True)
+class Found:
+    """What all of them found, or what one of them has found lately."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    """What no outcome tells: a deployment that broke down, something in the logs."""
+    fenced_off: int = 0
+
+
+def run(cells: Sequence[Cell], *, lanes: int, folder: Path, tell: Callable[[Outcome], None]) -> Found:
+    """Run each cell once, in this order; `tell` hears of every injection, those without a strike too."""
+    context = multiprocessing.get_context("spawn")
+    left, told = context.Queue(), context.Queue()
+    for cell in [*cells, *[None] * lanes]:
+        left.put(cell)
+    drivers = []
+    for number in range(lanes):
+        inside = folder / f"lane-{number}"
+        inside.mkdir()
+        drivers.append(context.Process(target=_drive, args=(inside, left, told)))
+    for driver in drivers:
+        driver.start()
+    found = Found()
+    while any(driver.is_alive() for driver in drivers) or not told.empty():
+        try:
+            news = told.get(timeout=_LOOK_S)
+        except queue.Empty:
+            continue
+        if isinstance(news, Outcome):
+            tell(news)
+        else:
+            found.outcomes += news.outcomes
+            found.broken += news.broken
+            found.fenced_off += news.fenced_off
+    return found
+
+
+def _drive(folder: Path, left: Any, told: Any) -> None:
+    """Make deployments, one after the other, until nothing is left; one that broke is not used again."""
+    for number in itertools.count():
+        inside = folder / str(number)
+        inside.mkdir()
+        try:
+            with redirect_stdout(io.StringIO()), Lane(inside) as lane:  # it prints what its programs said
+                _use(lane, left, told)
+        except Exception:  # noqa: BLE001 - the others go on, and the run fails in the end
+            told.put(Found(broken=[traceback.format_exc()]))
+        else:
+            return
+
+
+def _use(lane: Lane, left: Any, told: Any) -> None:
+    cell: Cell | None = None
+    try:
+        while (cell := left.get()) is not None:
+            for _ in range(_TRIES):
+                outcome = inject(lane, cell)
+                told.put(outcome)
+                if outcome.has_struck or outcome.verdict.violations:
+                    break
+            told.put(Found(outcomes=[outcome]))
+    except Exception as error:
+        error.add_note(f"in {cell.name if cell else 'no cell'}")
+        raise
+    finally:
+        lines = list(lane.said())
+        leaks = [f"{what}: {line}" for what, line in found_in(lines, _CANARIES).items()]
+        told.put(Found(broken=leaks, fenced_off=sum(_FENCED_OFF in line for line in lines)))
