@@ -10,19 +10,27 @@ from sqr_jobs.errors import ConfigurationError
 
 __all__ = ["key_file"]
 
+_BYTES = 32
+
 
 def key_file(path: Path) -> bytes:
     """Read the random key of this file, made on first use; processes that race agree on one.
 
-    Raises `ConfigurationError` for a folder that can't be used.
+    Raises `ConfigurationError` for a folder that can't be used, and for a key that can be guessed.
     """
     try:
-        return _read_or_make(path)
+        key = _read_or_make(path)
     except OSError as error:
         raise ConfigurationError(
             f"The folder {path.parent} can't be used ({error.strerror}). Set SQR_JOBS_DATA_DIR to one that "
             "this process may write."
         ) from None
+    if len(key) < _BYTES:
+        raise ConfigurationError(
+            f"The key in {path} has {len(key)} bytes; {_BYTES} are needed. Delete the file, and a new key is "
+            "made; or put a random one there."
+        )
+    return key
 
 
 def _read_or_make(path: Path) -> bytes:
@@ -31,7 +39,9 @@ def _read_or_make(path: Path) -> bytes:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")  # mode 0600
     with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_hex(32))
+        file.write(secrets.token_hex(_BYTES))
+        file.flush()
+        os.fsync(file.fileno())  # an empty key after a power cut would sign what anyone can
     with contextlib.suppress(FileExistsError):
         os.link(name, path)
     Path(name).unlink()

@@ -96,6 +96,7 @@ class LeaseKeeper:
         self._limit_s = limit_s
         self._now = now
         self._leases: set[Lease] = set()
+        self._is_aborting = False
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -108,10 +109,13 @@ class LeaseKeeper:
             claim, claimed_at=claimed_at, fence_s=self._fence_s, limit_s=self._limit_s, now=self._now
         )
         with self._lock:
-            self._leases.add(lease)
             if self._thread is None and not self._stop.is_set():
-                self._thread = threading.Thread(target=self._beat, name="sqr-jobs-leases", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._beat, name="sqr-jobs-leases", daemon=True)
+                thread.start()  # which a process that is out of threads refuses; the next claim tries again
+                self._thread = thread
+            if self._is_aborting:
+                lease.abort()  # it was being claimed when all the others were
+            self._leases.add(lease)
         try:
             yield lease
         finally:
@@ -135,8 +139,9 @@ class LeaseKeeper:
         self._tell(failure)
 
     def abort_all(self) -> None:
-        """Stop every attempt of this process; their jobs go back to the queue."""
+        """Stop every attempt of this process and each that is yet to come; their jobs go back."""
         with self._lock:
+            self._is_aborting = True
             for lease in self._leases:
                 lease.abort()
 

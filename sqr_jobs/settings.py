@@ -23,6 +23,7 @@ _ALGORITHMS = frozenset(
 )
 
 _KEYS_KEPT_S = 86_400
+_LINK_KEY = 32
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -51,7 +52,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path("sqr-jobs-data")
     """Where the embedded form keeps its database and documents."""
     database_url: SecretStr | None = None
-    """SQLAlchemy URL: `postgresql+psycopg://…` or `sqlite:///…`; by default SQLite in `data_dir`."""
+    """`postgresql+psycopg://…`, `mariadb+pymysql://…` or `sqlite:///…`; by default SQLite in `data_dir`."""
     database_timeout_s: Seconds = 5.0
     """How long a connection, a lock or a statement may take."""
     broker_url: SecretStr | None = None
@@ -222,6 +223,11 @@ class Settings(BaseSettings):
 
     def _server_faults(self) -> list[str]:
         faults = []
+        if self.link_key and len(self.link_key.get_secret_value()) < _LINK_KEY:
+            faults.append(
+                f"SQR_JOBS_LINK_KEY must have {_LINK_KEY} characters or more, or links can be forged. Make "
+                "one: openssl rand -hex 32. Or leave it out."
+            )
         for name in ("deadline_s", "document_lifetime_s"):
             if getattr(self, name) > getattr(self, f"max_{name}"):
                 variable = f"SQR_JOBS_{name.upper()}"

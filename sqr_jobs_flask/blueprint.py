@@ -60,7 +60,10 @@ def create_blueprint(
 
 
 def _body(limit: int) -> bytes | None:
-    """Read one byte past the limit at most; None when the client hung up."""
+    """Read one byte past the limit at most; None when the client hung up.
+
+    A host that looked at the body first has read the stream to its end, and Werkzeug keeps what it read.
+    """
     body = bytearray()
     try:
         while len(body) <= limit and (chunk := request.stream.read(limit + 1 - len(body))):
@@ -69,7 +72,7 @@ def _body(limit: int) -> bytes | None:
         return None
     except RequestEntityTooLarge:  # the host's own, lower limit
         return bytes(limit + 1)
-    return bytes(body)
+    return bytes(body) or request.get_data()[: limit + 1]
 
 
 def _request(caller: Caller | None, body: bytes | None = b"") -> HttpRequest:

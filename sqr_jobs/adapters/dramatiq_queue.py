@@ -42,8 +42,8 @@ class DramatiqQueue:
     """`JobQueue` on a Dramatiq broker.
 
     One ring that fails, or takes more than 100 ms, opens a breaker for 5 s: meanwhile nobody waits for a
-    broker that does not answer, and the relay rings within a second of its return. `broker` gives it at the
-    first use, never before a fork, or raises `QueueUnavailable`.
+    broker that does not answer, and the relay, whose `breaker_s` is 0, rings within a second of its return.
+    `broker` gives it at the first use, never before a fork, or raises `QueueUnavailable`.
     """
 
     def __init__(
@@ -52,11 +52,13 @@ class DramatiqQueue:
         *,
         queue_name: str,
         actor_name: str,
+        breaker_s: float = _BREAKER_S,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._broker = broker
         self._queue_name = queue_name
         self._actor_name = actor_name
+        self._breaker_s = breaker_s
         self._now = now
         self._closed_from = float("-inf")
 
@@ -73,10 +75,10 @@ class DramatiqQueue:
             with _translated():
                 broker.enqueue(message)
         except QueueUnavailable:
-            self._closed_from = self._now() + _BREAKER_S
+            self._closed_from = self._now() + self._breaker_s
             raise
         if self._now() - began > _SLOW_S:
-            self._closed_from = self._now() + _BREAKER_S
+            self._closed_from = self._now() + self._breaker_s
 
     def waiting(self) -> int:
         """Count the messages that no consumer has fetched."""

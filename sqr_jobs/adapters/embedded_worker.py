@@ -75,15 +75,21 @@ class InProcessWorker:
         with self._lock:
             if self._started_in == os.getpid():
                 return
-            self._service = self._make_service()
+            service = self._make_service()
             broker = self._broker()
             broker.emit_after("process_boot")
-            self._worker = dramatiq.Worker(broker, worker_threads=self._threads, worker_timeout=_TIMEOUT_MS)
-            self._worker.start()
-            self._service.start()
+            worker = dramatiq.Worker(broker, worker_threads=self._threads, worker_timeout=_TIMEOUT_MS)
+            try:
+                worker.start()
+                service.start()
+            except BaseException:  # out of threads, for one: the next request tries again, with all anew
+                worker.stop(timeout=round(self._grace_s * 1000))
+                service.stop()
+                raise
+            self._service, self._worker = service, worker
             self._started_in = os.getpid()
             atexit.register(self.stop)
-            self._service.tell(self._threads)
+            service.tell(self._threads)
 
     def stop(self) -> None:
         """Drain, stop and forget, so that `start` can begin anew."""

@@ -67,6 +67,7 @@ class LocalDocumentStore:
                 if digest != document.sha256 or until() <= 0:
                     raise DocumentsUnavailable("The document changed while it was stored, or time ran out.")
                 unfinished.replace(target)
+                _keep_names(target.parent, target.parent.parent)
             finally:
                 unfinished.unlink(missing_ok=True)
         except OSError as error:
@@ -134,6 +135,18 @@ class LocalDocumentStore:
         if not _KEY.fullmatch(key):
             raise LinkRefused
         return self._folder / key
+
+
+def _keep_names(*folders: Path) -> None:
+    """Let what was named in these folders survive a power cut, as its bytes do."""
+    if os.name == "nt":  # which opens no folder
+        return
+    for folder in folders:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _unfinished(target: Path) -> Path:

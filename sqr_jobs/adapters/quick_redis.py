@@ -1,4 +1,4 @@
-"""A Redis client for a request's thread: an answer soon, or none."""
+"""A Redis client that never waits long: an answer soon, or none."""
 
 import functools
 import threading
@@ -13,24 +13,24 @@ __all__ = ["quick_redis"]
 _TIMEOUT_S = 0.1
 
 
-def quick_redis(url: str) -> redis.Redis:
-    """Make a client that waits 100 ms at most for a connection and for each reply, and repeats nothing.
+def quick_redis(url: str, *, timeout_s: float = _TIMEOUT_S) -> redis.Redis:
+    """Make a client that waits so long at most for a connection and for each reply, and repeats nothing.
 
     The time for a connection includes the look-up of its host name, which no socket's timeout bounds.
     """
     client = redis.Redis.from_url(
         url,
-        socket_timeout=_TIMEOUT_S,
-        socket_connect_timeout=_TIMEOUT_S,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
         retry=Retry(NoBackoff(), 0),
     )
     pool = client.connection_pool
-    pool.connection_class = _bounded(pool.connection_class)
+    pool.connection_class = _bounded(pool.connection_class, timeout_s)
     return client
 
 
 @functools.cache
-def _bounded(connection_class: Any) -> Any:
+def _bounded(connection_class: Any, timeout_s: float) -> Any:
     """Derive from a connection (by TCP, TLS or a Unix socket) one whose `connect` returns in time."""
 
     class BoundedConnection(connection_class):  # type: ignore[misc]  # whichever class the URL asks for
@@ -51,7 +51,7 @@ def _bounded(connection_class: Any) -> Any:
             self.failure = None
             self.attempt = threading.Thread(target=self._try, name="sqr-jobs-redis-connect", daemon=True)
             self.attempt.start()
-            self.attempt.join(_TIMEOUT_S)
+            self.attempt.join(timeout_s)
             if self.attempt.is_alive():
                 raise redis.TimeoutError("no connection in time")
             self.attempt = None

@@ -16,7 +16,13 @@ from dramatiq.errors import ConnectionClosed
 from sqr_jobs.adapters.amqp_line import AmqpLine, parameters_for
 from sqr_jobs.adapters.honest_message import honest_message
 
-__all__ = ["PushingRabbitmqBroker", "RabbitmqDoorbell", "ringing_broker", "working_broker"]
+__all__ = [
+    "PushingRabbitmqBroker",
+    "RabbitmqDoorbell",
+    "relaying_broker",
+    "ringing_broker",
+    "working_broker",
+]
 
 _RING_S = 0.1
 _ASK_S = 2.0
@@ -33,17 +39,18 @@ _ACCESS_REFUSED = 403
 class RabbitmqDoorbell:
     """What web process and relay need of RabbitMQ, on one connection.
 
-    A ring is one try of 100 ms at most, and has succeeded when the broker confirmed it. Dramatiq's own
+    A ring is one try of `ring_s` at most, and has succeeded when the broker confirmed it. Dramatiq's own
     enqueue tries six times, and each thread of the host would hold a connection.
     """
 
-    def __init__(self, line: AmqpLine) -> None:
+    def __init__(self, line: AmqpLine, *, ring_s: float = _RING_S) -> None:
         self._line = line
+        self._ring_s = ring_s
 
     def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:  # noqa: ARG002 - never delayed
         """Publish a message that need not outlive the broker's restart: the relay rings again then."""
         publish = partial(_publish, queue_name=message.queue_name, body=message.encode())
-        self._line.ask(publish, patience_s=_RING_S)
+        self._line.ask(publish, patience_s=self._ring_s)
         return message
 
     def waiting(self, queue_name: str) -> int:
@@ -207,8 +214,13 @@ class _PushedConsumer(_RabbitmqConsumer):
 
 
 def ringing_broker(url: str) -> RabbitmqDoorbell:
-    """Make the broker of a web process, and of a worker's relay. Raises `ConfigurationError`."""
+    """Make the broker of a web process: a ring takes 100 ms at most. Raises `ConfigurationError`."""
     return RabbitmqDoorbell(AmqpLine(parameters_for(url, "ring")))
+
+
+def relaying_broker(url: str) -> RabbitmqDoorbell:
+    """Make the broker of a relay, for which a server that is far away is better than none."""
+    return RabbitmqDoorbell(AmqpLine(parameters_for(url, "relay")), ring_s=_ASK_S)
 
 
 def working_broker(url: str, *, threads: int, middleware: list[Middleware]) -> PushingRabbitmqBroker:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,11 +17,14 @@ from redis.retry import Retry
 from sqr_jobs.adapters.honest_message import honest_message
 from sqr_jobs.adapters.quick_redis import quick_redis
 
-__all__ = ["BlockingRedisBroker", "ringing_broker", "working_broker"]
+__all__ = ["BlockingRedisBroker", "relaying_broker", "ringing_broker", "working_broker"]
 
 _WAIT_S = 1.0
-_WORKERS = "sqr_jobs:workers"
+_RELAY_S = 2.0
+_WORKERS = "sqr_jobs:announced"
 _ANNOUNCED_S = 10
+_FORGOTTEN_S = 3_600
+"""After how long a silent worker leaves the list; whether one is alive is told by the server's clock."""
 
 
 class BlockingRedisBroker(RedisBroker):
@@ -57,21 +61,25 @@ class BlockingRedisBroker(RedisBroker):
         return int(length)
 
     def announce(self, worker: str, database: str) -> None:
-        """Remember for 10 s, by the server's clock, that a worker is alive."""
-        self.client.set(f"{_WORKERS}:{worker}", database, ex=_ANNOUNCED_S)
-        self.client.sadd(_WORKERS, worker)
+        """Remember for 10 s, by the server's clock, that a worker is alive, and forget who fell silent."""
+        now = time.time()
+        with self.client.pipeline(transaction=True) as pipeline:
+            pipeline.set(_announced(worker), database, ex=_ANNOUNCED_S)
+            pipeline.zadd(_WORKERS, {worker: now})
+            pipeline.zremrangebyscore(_WORKERS, "-inf", now - _FORGOTTEN_S)
+            pipeline.execute()
 
     def workers(self) -> dict[str, str]:
-        """Tell which workers announced themselves, and forget those that did not."""
-        members: Any = self.client.smembers(_WORKERS)
-        alive = {}
-        for member in members:
-            database: Any = self.client.get(f"{_WORKERS}:{member.decode()}")
-            if database is None:
-                self.client.srem(_WORKERS, member)
-            else:
-                alive[member.decode()] = database.decode()
-        return alive
+        """Tell which workers announced themselves lately."""
+        members: Any = self.client.zrange(_WORKERS, 0, -1)
+        names = [member.decode() for member in members]
+        databases: Any = self.client.mget(map(_announced, names)) if names else []
+        found = zip(names, databases, strict=True)
+        return {name: database.decode() for name, database in found if database is not None}
+
+
+def _announced(worker: str) -> str:
+    return f"{_WORKERS}:{worker}"
 
 
 class _BlockingConsumer(_RedisConsumer):
@@ -150,6 +158,11 @@ class _BlockingConsumer(_RedisConsumer):
 def ringing_broker(url: str) -> BlockingRedisBroker:
     """Make the broker of a web process: a ring takes 100 ms at most and is never repeated."""
     return BlockingRedisBroker(client=quick_redis(url), middleware=[])
+
+
+def relaying_broker(url: str) -> BlockingRedisBroker:
+    """Make the broker of a relay, for which a server that is far away is better than none."""
+    return BlockingRedisBroker(client=quick_redis(url, timeout_s=_RELAY_S), middleware=[])
 
 
 def working_broker(url: str, *, threads: int, middleware: list[Middleware]) -> BlockingRedisBroker:

@@ -1,13 +1,11 @@
 """Where the keys that judge tokens come from: the settings, or the issuer's key set."""
 
 import http.client
-import json
 import logging
 import re
 import threading
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -16,7 +14,7 @@ import jwt
 from sqr_jobs.errors import ConfigurationError, IdentityUnavailable
 from sqr_jobs.logs import Outage
 
-__all__ = ["JwksKeys", "SigningKeys", "StaticKeys", "fetch_json"]
+__all__ = ["JwksKeys", "SigningKeys", "StaticKeys"]
 
 _logger = logging.getLogger("sqr_jobs.identity")
 
@@ -25,8 +23,6 @@ _FRESH_S = 300.0
 _ONE_FETCH_IN_S = 30.0
 _EMPTY_AGAIN_S = 2.0
 _STALE_S = 24 * 3_600.0
-_MAX_BYTES = 1_048_576
-_TIMEOUT_S = 2.0
 _FETCH_FAULTS = (
     OSError,
     ValueError,
@@ -173,17 +169,3 @@ def _why(error: BaseException) -> str:
     if isinstance(error, urllib.error.URLError) and isinstance(error.reason, BaseException):
         error = error.reason
     return type(error).__name__
-
-
-def fetch_json(url: str) -> Callable[[], object]:
-    """Make the fetch of a key set over HTTP: 2 s without an answer and 1 MiB are the limits."""
-
-    def fetch() -> object:
-        request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310 - from the settings
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
-            body = answer.read(_MAX_BYTES + 1)
-        if len(body) > _MAX_BYTES:
-            raise ValueError("too long")
-        return json.loads(body)
-
-    return fetch

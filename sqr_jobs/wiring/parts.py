@@ -26,6 +26,7 @@ __all__ = [
     "limiter_for",
     "policy_for",
     "producer_for",
+    "relaying_broker_for",
     "ringing_broker_for",
     "working_broker_for",
 ]
@@ -90,7 +91,8 @@ def authenticator_for(settings: Settings) -> Authenticator | None:
     if not (settings.jwt_key or settings.jwt_jwks_url):
         return None
     from sqr_jobs.adapters.jwt_authenticator import JwtAuthenticator  # noqa: PLC0415
-    from sqr_jobs.adapters.signing_keys import JwksKeys, StaticKeys, fetch_json  # noqa: PLC0415
+    from sqr_jobs.adapters.key_set_fetch import fetch_json  # noqa: PLC0415
+    from sqr_jobs.adapters.signing_keys import JwksKeys, StaticKeys  # noqa: PLC0415
 
     key = _secret(settings.jwt_key)
     return JwtAuthenticator(
@@ -133,6 +135,17 @@ def ringing_broker_for(url: str) -> "ObservableBroker":
     with _needing("Redis", extra="redis"):
         from sqr_jobs.adapters import redis_broker  # noqa: PLC0415
     return redis_broker.ringing_broker(url)
+
+
+def relaying_broker_for(url: str) -> "ObservableBroker":
+    """Make the broker of a relay. Raises `ConfigurationError` likewise."""
+    if _is_amqp(url):
+        with _needing("RabbitMQ", extra="rabbitmq"):
+            from sqr_jobs.adapters import rabbitmq_broker  # noqa: PLC0415
+        return rabbitmq_broker.relaying_broker(url)
+    with _needing("Redis", extra="redis"):
+        from sqr_jobs.adapters import redis_broker  # noqa: PLC0415
+    return redis_broker.relaying_broker(url)
 
 
 def working_broker_for(url: str, threads: int, lifecycle: "dramatiq.Middleware") -> "dramatiq.Broker":

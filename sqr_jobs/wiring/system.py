@@ -8,6 +8,7 @@ from sqr_jobs.domain.caller import Caller
 from sqr_jobs.domain.lifetimes import Lifetimes
 from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.errors import ConfigurationError, QueueUnavailable
+from sqr_jobs.factory import load_factory
 from sqr_jobs.leases import LeaseKeeper
 from sqr_jobs.maintenance import Maintenance
 from sqr_jobs.ports import (
@@ -27,7 +28,7 @@ from sqr_jobs.settings import Settings
 from sqr_jobs.web.endpoints import FILES_PATH, Endpoints
 from sqr_jobs.wiring import parts
 from sqr_jobs.wiring.inspection import serves
-from sqr_jobs.wiring.upkeep import check_lifetimes, retention_of
+from sqr_jobs.wiring.upkeep import check_lifetimes, maintenance_of
 
 if TYPE_CHECKING:
     import dramatiq
@@ -199,19 +200,7 @@ class System:
 
     def maintenance(self, *, is_worker: bool = False) -> Maintenance:
         """Make relay and reaper, new each time: what was stopped does not start again."""
-        from sqr_jobs.adapters.embedded_worker import NoQueue  # noqa: PLC0415
-        from sqr_jobs.adapters.sql import SqlJobUpkeep  # noqa: PLC0415
-
-        # Beside an embedded worker there is no broker to ring: that worker looks for itself.
-        rings = is_worker or not self.settings.is_embedded
-        return Maintenance(
-            jobs=SqlJobUpkeep(self.database, policy=parts.policy_for(self.settings)),
-            queue=self.queue if rings else NoQueue(),
-            relay_interval_s=self.settings.relay_interval_s,
-            reaper_interval_s=self.settings.reaper_interval_s,
-            retention=retention_of(self),
-            is_worker=is_worker,
-        )
+        return maintenance_of(self, is_worker=is_worker)
 
     def service(self) -> WorkerService:
         """Make a worker's parts, likewise new each time."""
@@ -276,6 +265,8 @@ class System:
         from sqr_jobs.actors import declare_actors  # noqa: PLC0415
         from sqr_jobs.adapters.embedded_worker import InProcessBroker  # noqa: PLC0415
 
+        if self.needs_factory:
+            load_factory(self.factory_path())  # a wrong name shows at the start, and not at each job
         service = self.service()
         broker = self.__dict__["_broker"] = (
             InProcessBroker()

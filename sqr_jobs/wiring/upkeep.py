@@ -1,17 +1,21 @@
 """Makes what keeps the store tidy, and what operators work with, from the parts of a service."""
 
+import functools
 from typing import TYPE_CHECKING
 
 from sqr_jobs.errors import ConfigurationError
+from sqr_jobs.maintenance import Maintenance
 from sqr_jobs.operations import Operations
+from sqr_jobs.ports import JobQueue
 from sqr_jobs.retention import Retention
 from sqr_jobs.settings import Settings
+from sqr_jobs.wiring import parts
 
 if TYPE_CHECKING:
     from sqr_jobs.documents.template import Catalog
     from sqr_jobs.wiring.system import System
 
-__all__ = ["check_lifetimes", "operations_of", "retention_of"]
+__all__ = ["check_lifetimes", "maintenance_of", "operations_of"]
 
 
 def operations_of(system: "System") -> Operations:
@@ -26,7 +30,35 @@ def operations_of(system: "System") -> Operations:
     )
 
 
-def retention_of(system: "System") -> Retention:
+def maintenance_of(system: "System", *, is_worker: bool) -> Maintenance:
+    """Make relay, reaper and retention."""
+    from sqr_jobs.adapters.sql import SqlJobUpkeep  # noqa: PLC0415
+
+    settings = system.settings
+    return Maintenance(
+        jobs=SqlJobUpkeep(system.database, policy=parts.policy_for(settings)),
+        queue=_relay_queue_of(system, is_worker=is_worker),
+        relay_interval_s=settings.relay_interval_s,
+        reaper_interval_s=settings.reaper_interval_s,
+        retention=_retention_of(system),
+        is_worker=is_worker,
+    )
+
+
+def _relay_queue_of(system: "System", *, is_worker: bool) -> JobQueue:
+    """Make the relay's own doorbell: no request waits for it, so it may be patient where those may not."""
+    from sqr_jobs.actors import ACTOR, QUEUE  # noqa: PLC0415
+    from sqr_jobs.adapters.dramatiq_queue import DramatiqQueue  # noqa: PLC0415
+    from sqr_jobs.adapters.embedded_worker import NoQueue  # noqa: PLC0415
+
+    url = parts.broker_url(system.settings)
+    if url is None:  # beside an embedded worker there is no broker to ring: that worker looks for itself
+        return system.queue if is_worker else NoQueue()
+    make = functools.cache(lambda: parts.relaying_broker_for(url))
+    return DramatiqQueue(make, queue_name=QUEUE, actor_name=ACTOR, breaker_s=0)
+
+
+def _retention_of(system: "System") -> Retention:
     """Make what deletes objects and rows whose time is over."""
     from sqr_jobs.adapters.sql import SqlJobRetention  # noqa: PLC0415
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import dramatiq
 import pytest
@@ -20,10 +21,11 @@ from redis import Redis
 from sqr_jobs.actors import ACTOR, QUEUE, declare_actors
 from sqr_jobs.adapters.dramatiq_queue import DramatiqQueue
 from sqr_jobs.adapters.embedded_worker import InProcessBroker
-from sqr_jobs.adapters.redis_broker import ringing_broker, working_broker
+from sqr_jobs.adapters.redis_broker import relaying_broker, ringing_broker, working_broker
 from sqr_jobs.errors import DatabaseUnavailable, QueueUnavailable
 from tests.contracts.sockets import nothing_there, silent_server
 from tests.servers.ports import wait_until
+from tests.servers.proxy import Proxy
 
 JOB_ID = "0c7b6a3e-0000-4000-8000-000000000001"
 
@@ -147,6 +149,30 @@ def test_a_worker_that_fell_silent_is_forgotten(redis_url: str) -> None:
         client.expire(of_first, 0)
     assert dict(queue.workers()) == {"host:2": "database-1"}
     broker.client.close()
+
+
+def test_a_worker_long_gone_leaves_the_list(redis_url: str) -> None:
+    """Each start of a worker has a new name; the list must not grow with them."""
+    broker = ringing_broker(redis_url)
+    queue = _queue(broker)
+    queue.announce("host:1", "database-1")
+    with Redis.from_url(redis_url) as client:
+        client.zadd("sqr_jobs:announced", {"host:1": time.time() - 3_601})
+        queue.announce("host:2", "database-1")
+        assert client.zrange("sqr_jobs:announced", 0, -1) == [b"host:2"]
+    broker.client.close()
+
+
+def test_a_relay_reaches_a_broker_that_is_far_away(redis_url: str) -> None:
+    """No request may wait for replies that take 150 ms; if no relay did either, no job would start."""
+    with Proxy(urlsplit(redis_url).port or 6379) as wire:
+        wire.delay_s = 0.15
+        broker = relaying_broker(f"redis://127.0.0.1:{wire.port}/0")
+        queue = DramatiqQueue(lambda: broker, queue_name=QUEUE, actor_name=ACTOR, breaker_s=0)
+        for _ in range(3):
+            queue.ring(JOB_ID)
+        assert queue.waiting() == 3
+        broker.client.close()
 
 
 def test_a_broker_that_forgets_everything_is_no_error(redis_url: str) -> None:

@@ -142,9 +142,9 @@ def test_processes_that_share_a_folder_or_a_key_take_each_other_s_links(serve: S
     one, two = serve(), serve()
     url = one.url(one.complete()).json()["url"]
     assert two.follow(url).status == 200
-    three = serve(link_key="a key of the host's own", data_dir=tmp_path / "three")
+    three = serve(link_key="a key of the host's own, by chance", data_dir=tmp_path / "three")
     url = three.url(three.complete()).json()["url"]
-    four = serve(link_key="a key of the host's own", data_dir=tmp_path / "three")
+    four = serve(link_key="a key of the host's own, by chance", data_dir=tmp_path / "three")
     (tmp_path / "three" / "link-key").unlink(missing_ok=True)
     assert four.follow(url).status == 200
 

@@ -1,5 +1,6 @@
 """What a creation's body may be."""
 
+import importlib
 import json
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from sqr_jobs import Caller, User
 from tests.host.tokens import bearer
 from tests.http.clients import Client, Reply
+from tests.http.conftest import Serve
 
 _INVALID: dict[str, tuple[bytes, str]] = {
     "no field": (b"{}", "userId is missing."),
@@ -55,6 +57,16 @@ _INVALID: dict[str, tuple[bytes, str]] = {
     "the same field twice": (b'{"userId": "U-1", "userId": "U-2"}', ""),
     "a number without end": (b'{"userId": ' + b"9" * 60_000 + b"}", ""),
 }
+
+
+@pytest.mark.needs("flask")
+@pytest.mark.parametrize("reads", ["get_data", "get_json"])
+def test_a_body_that_the_host_has_read_before_is_read_all_the_same(serve_on: Serve, reads: str) -> None:
+    """Audit logs and signatures over the body are made in a `before_request`."""
+    client = serve_on("flask")
+    flask = importlib.import_module("flask")
+    client.app.before_request(lambda: getattr(flask.request, reads)() and None)  # type: ignore[attr-defined]
+    assert client.post({"userId": "U-1"}).status == 202
 
 
 def _post(client: Client, org: str, content: bytes, media_type: str | None = "application/json") -> Reply:

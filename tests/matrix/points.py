@@ -42,6 +42,7 @@ def wrap(system: System) -> None:
         made = make()
         execution = _Execution(made.processor._jobs)
         made.processor._jobs = execution
+        made._maintenance._queue = _Queue(made._maintenance._queue, creating)
         return made
 
     system.service = service  # type: ignore[method-assign]

@@ -6,7 +6,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
+from sqr_jobs.errors import ConfigurationError
 from sqr_jobs.key_file import key_file
+
+_GIVEN = b"a key of the operator's own, long enough"
 
 
 def test_a_key_is_made_once_and_kept(tmp_path: Path) -> None:
@@ -26,8 +31,17 @@ def test_a_key_is_readable_for_its_owner_alone(tmp_path: Path) -> None:
 
 def test_a_key_that_is_there_is_taken_as_it_is(tmp_path: Path) -> None:
     """An operator may put one there, the same on several machines."""
-    (tmp_path / "link-key").write_bytes(b"given")
-    assert key_file(tmp_path / "link-key") == b"given"
+    (tmp_path / "link-key").write_bytes(_GIVEN)
+    assert key_file(tmp_path / "link-key") == _GIVEN
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"x" * 31], ids=["empty", "short", "31 bytes"])
+def test_a_key_that_can_be_guessed_is_refused(tmp_path: Path, content: bytes) -> None:
+    """A secret that was mounted empty, or a file that a power cut emptied, would sign anyone's links."""
+    path = tmp_path / "link-key"
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=f"has {len(content)} bytes; 32 are needed"):
+        key_file(path)
 
 
 def test_two_services_have_different_keys(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """How long an attempt may believe that a job is its own."""
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -193,6 +194,37 @@ def test_an_abort_ends_every_attempt_of_the_process() -> None:
         assert isinstance(first.ending(), AttemptAborted)
         assert isinstance(second.ending(), AttemptAborted)
     keeper.stop()
+
+
+def test_an_attempt_that_was_being_claimed_at_the_abort_ends_too() -> None:
+    """Else it would render on until the whole process is killed, and count as a crash."""
+    clock = Clock()
+    keeper = _keeper(FakeExecution(), clock)
+    keeper.abort_all()
+    with keeper.hold(claim_of(), claimed_at=clock()) as late:
+        assert isinstance(late.ending(), AttemptAborted)
+    keeper.stop()
+
+
+def test_a_thread_that_could_not_start_is_started_with_the_next_claim(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A process that was out of threads for a moment must not lose every lease from then on."""
+    clock, jobs = Clock(), FakeExecution()
+    keeper = _keeper(jobs, clock, heartbeat_s=0.01)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", _refuse)
+        with pytest.raises(RuntimeError, match="can't start"), keeper.hold(claim_of(), claimed_at=clock()):
+            pass
+    keeper.renew_all()
+    assert jobs.names() == []
+    with keeper.hold(claim_of(), claimed_at=clock()):
+        wait_until(lambda: jobs.calls, seconds=10, what="a heartbeat")
+    keeper.stop()
+
+
+def _refuse(_thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def test_the_keepers_thread_renews_by_itself_and_survives_any_fault() -> None:

@@ -10,7 +10,7 @@ from sqr_jobs import ConfigurationError, Settings
 from tests.contracts.issuers import ec_key, pem, rsa_key
 
 PUBLIC_KEY = pem(rsa_key())
-SECRET = "hunter2hunter2hunter2"
+SECRET = "hunter2hunter2hunter2hunter2hunter2"
 GOOD_DATABASE = "postgresql+psycopg://me@host/name"
 
 
@@ -116,6 +116,7 @@ def test_the_settings_that_hold_secrets_are_secret() -> None:
             "SQR_JOBS_BROKER_URL does not start with redis",
         ),
         ({"broker_url": f"{SECRET}@host", "database_url": GOOD_DATABASE}, "SQR_JOBS_BROKER_URL"),
+        ({"link_key": "x" * 31}, "SQR_JOBS_LINK_KEY must have 32 characters or more"),
         ({"deadline_s": 7_201}, "SQR_JOBS_DEADLINE_S is more than SQR_JOBS_MAX_DEADLINE_S"),
         ({"document_lifetime_s": 604_801}, "SQR_JOBS_DOCUMENT_LIFETIME_S is more than SQR_JOBS_MAX_"),
         ({"job_lifetime_s": 86_399}, "SQR_JOBS_JOB_LIFETIME_S is less than a day"),
