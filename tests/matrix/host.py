@@ -32,9 +32,8 @@ if TYPE_CHECKING:
     from flask import Flask
     from reportlab.platypus import Flowable
 
-__all__ = ["CLOCK", "FACTORY", "FEW", "REVOKED", "fastapi_app", "flask_app", "report_jobs"]
+__all__ = ["CLOCK", "FEW", "REVOKED", "fastapi_app", "flask_app", "report_jobs"]
 
-FACTORY = "tests.matrix.host:report_jobs"
 FEW = RateLimit(requests=2, window_s=600)
 """What an org whose name starts with `few` may ask for."""
 REVOKED = "revoked"
