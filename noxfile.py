@@ -17,6 +17,15 @@ _SOURCES = ("sqr_jobs", "sqr_jobs_flask", "sqr_jobs_fastapi", "tests", "docs", "
 _PARALLEL = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
 """Each process starts servers of its own; most tests wait for something."""
 
+_OF_THE_TABLES = (
+    "contracting_revisions",
+    "expanded_tables",
+    "host_alembic",
+    "later_values",
+    "migrations",
+)
+"""The contract suites, beside those of the jobs, that run on each kind of database."""
+
 
 def _install(session: nox.Session, extras: str, *groups: str) -> None:
     """Install the project with its extras, and dependency groups, at the pinned versions."""
@@ -104,6 +113,8 @@ def acceptance(session: nox.Session) -> None:
         "tests/security",
         "tests/faults",
         "tests/matrix",
+        "tests/soak",
+        "tests/load",
     )
     session.run("pytest", *_PARALLEL, *folders, "tests/http/test_adapters_agree.py", *session.posargs)
 
@@ -165,7 +176,7 @@ def soak(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def load(session: nox.Session) -> None:
-    """Load at a steady rate, and find where it breaks, into docs/explanation/reliability.md; quiet machine."""
+    """Load at a steady rate, then ever more, into docs/explanation/reliability.md; on a quiet machine."""
     _install(session, "demo", "tests")
     session.run("python", "-m", "tests.load", *session.posargs)
 
@@ -204,3 +215,17 @@ def rabbitmq(session: nox.Session) -> None:
     if not (is_here or is_named):
         _install_from_debian(session, "rabbitmq-server")
     session.run("pytest", "tests/rabbitmq", *session.posargs)
+
+
+@nox.session(default=False)
+def mariadb(session: nox.Session) -> None:
+    """Test MariaDB as the database, on a real one; as root, install it where there is none."""
+    _install(session, "demo,mysql", "tests")
+    is_here = shutil.which("mariadbd") or Path("/usr/sbin/mariadbd").exists()
+    is_named = "SQR_JOBS_TEST_MARIADB_URL" in os.environ
+    if not (is_here or is_named):
+        _install_from_debian(session, "mariadb-server")
+    stores = sorted(str(path) for path in Path("tests/contracts").glob("test_job_*.py"))
+    tables = (f"tests/contracts/test_{name}.py" for name in _OF_THE_TABLES)
+    chosen = {"SQR_TEST_DATABASES": "mariadb"}
+    session.run("pytest", *_PARALLEL, *stores, *tables, "tests/mariadb", *session.posargs, env=chosen)

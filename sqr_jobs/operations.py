@@ -2,15 +2,15 @@
 
 import logging
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from sqr_jobs.domain.caller import Caller
 from sqr_jobs.domain.job import Job, JobEvent
 from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.domain.states import TERMINAL, JobState
 from sqr_jobs.domain.upkeep import JobSearch
-from sqr_jobs.errors import ConfigurationError, JobNotFound
+from sqr_jobs.errors import ConfigurationError, JobNotFound, Unavailable
 from sqr_jobs.ports import DocumentStore, JobHistory, JobOperations
 from sqr_jobs.report_jobs import ReportJobs
 
@@ -35,10 +35,12 @@ class Receipt:
     objects: int
     """Keys under which an attempt may have stored a document; all were deleted, or were not there."""
     job_ids: tuple[str, ...]
+    stopped_by: str | None = None
+    """Why the erasure is not complete; None where it is."""
 
 
 class Operations:
-    """Looks at and changes the jobs of every org. Every method raises `DatabaseUnavailable`."""
+    """Looks at and changes the jobs of every org. Every method but `erase` raises `DatabaseUnavailable`."""
 
     def __init__(
         self,
@@ -101,32 +103,44 @@ class Operations:
     def erase(self, org_id: str, user_id: str) -> Receipt:
         """Erase a person from an org's jobs, their history, idempotency records and documents.
 
-        What is active is cancelled first. Repeat it after a failure: nothing is counted twice, and nothing is
-        left out. Take the person's rights away before, or a client may ask for a new report meanwhile.
-        Raises `DocumentsUnavailable` too, and `ConfigurationError` without an org or a user.
+        What is active is cancelled first. An outage ends it early, and the receipt says so, with what was
+        done by then. Repeat it: no row is counted twice, and nothing is left out. Take the person's rights
+        away before, or a client may ask for a new report meanwhile. Raises `ConfigurationError` without an
+        org or a user.
         """
         if not (org_id and user_id):
             raise ConfigurationError("Nothing was erased. Name the organisation and the user.")
         receipt = Receipt(jobs=0, cancelled=0, causes=0, idempotency_keys=0, objects=0, job_ids=())
-        while jobs := self._jobs.search(JobSearch(org_id=org_id, user_id=user_id, limit=_BATCH)):
-            active = [job for job in jobs if job.is_active]
-            for job in active:
-                self._jobs.cancel(job)
-            job_ids = [job.job_id for job in jobs]
-            keys = self._jobs.document_keys(job_ids)
-            for key in keys:
-                self._documents().delete(key)
-            erased = self._jobs.erase(job_ids)
-            receipt = Receipt(
-                jobs=receipt.jobs + erased.jobs,
-                cancelled=receipt.cancelled + len(active),
-                causes=receipt.causes + erased.causes,
-                idempotency_keys=receipt.idempotency_keys + erased.idempotency_keys,
-                objects=receipt.objects + len(keys),
-                job_ids=(*receipt.job_ids, *job_ids),
-            )
+        steps = self._erase(JobSearch(org_id=org_id, user_id=user_id, limit=_BATCH), receipt)
+        try:
+            for so_far in steps:
+                receipt = so_far
+        except Unavailable as error:
+            receipt = replace(receipt, stopped_by=str(error))
         _logger.info("erased a person from %s jobs", receipt.jobs)
         return receipt
+
+    def _erase(self, wanted: JobSearch, done: Receipt) -> Iterator[Receipt]:
+        """Erase step by step; give the receipt after each."""
+        while jobs := self._jobs.search(wanted):
+            for job in jobs:
+                if job.is_active:
+                    self._jobs.cancel(job)
+                    yield (done := replace(done, cancelled=done.cancelled + 1))
+            job_ids = [job.job_id for job in jobs]
+            for key in self._jobs.document_keys(job_ids):
+                self._documents().delete(key)
+                yield (done := replace(done, objects=done.objects + 1))
+            erased = self._jobs.erase(job_ids)
+            yield (
+                done := replace(
+                    done,
+                    jobs=done.jobs + erased.jobs,
+                    causes=done.causes + erased.causes,
+                    idempotency_keys=done.idempotency_keys + erased.idempotency_keys,
+                    job_ids=(*done.job_ids, *job_ids),
+                )
+            )
 
 
 def _canonical(job_id: str) -> str:

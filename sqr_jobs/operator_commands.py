@@ -144,9 +144,16 @@ def _erase(options: argparse.Namespace, operations: Operations) -> int:
         sys.stderr.flush()
         if sys.stdin.readline().rstrip("\n") != options.user:
             raise ConfigurationError("Nothing was erased.")
-    receipt = operations.erase(options.org, options.user)
-    _say(json.dumps({"erasedAt": _now(), **dataclasses.asdict(receipt)}, indent=2))
-    return 0
+    receipt = dataclasses.asdict(operations.erase(options.org, options.user))
+    stopped_by = receipt.pop("stopped_by")
+    _say(json.dumps({"erasedAt": _now(), "complete": stopped_by is None, **receipt}, indent=2))
+    if stopped_by is None:
+        return 0
+    sys.stderr.write(
+        f"sqr-jobs: {stopped_by} The erasure is not complete. Run the same command again, until its receipt "
+        "says so; keep this receipt too.\n"
+    )
+    return 1
 
 
 def _count(text: str) -> int:

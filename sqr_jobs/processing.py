@@ -92,7 +92,7 @@ class Processor:
         except ConfigurationError as error:
             # This worker can't, another one may: a broken machine must not use up the job's tries.
             self._log(logging.ERROR, "this worker can make no document: %s", claim, error)
-            self._end_aborted(claim, delay_ms=_BROKEN_WAIT_MS)
+            self._end_aborted(claim, delay_ms=_BROKEN_WAIT_MS, cause=str(error))
         except Exception as error:  # noqa: BLE001 - a fault of ours must not cost the job its bounded tries
             self._log(logging.ERROR, "an attempt broke%s", claim, stack_of(error))
             broken = AttemptFailed(JobErrorCode.RENDER_CRASHED, f"{type(error).__name__}: {error}")
@@ -118,9 +118,9 @@ class Processor:
             produced.release()
         return Document(key=claim.document_key, size=produced.size, sha256=produced.sha256)
 
-    def _end_aborted(self, claim: Claim, *, delay_ms: int = 0) -> None:
+    def _end_aborted(self, claim: Claim, *, delay_ms: int = 0, cause: str | None = None) -> None:
         try:
-            self._jobs.give_back(claim, delay_ms=delay_ms)
+            self._jobs.give_back(claim, delay_ms=delay_ms, cause=cause)
         except DatabaseUnavailable as error:
             self._log(logging.WARNING, "left to its lease, it could not be given back: %s", claim, error)
 
@@ -131,7 +131,9 @@ class Processor:
             if failure.code is JobErrorCode.TEMPLATE_NOT_FOUND:
                 self._insist(
                     lease,
-                    lambda: self._jobs.give_back(claim, delay_ms=_TEMPLATE_WAIT_MS, code=failure.code),
+                    lambda: self._jobs.give_back(
+                        claim, delay_ms=_TEMPLATE_WAIT_MS, code=failure.code, cause=failure.cause
+                    ),
                 )
             else:
                 self._insist(lease, lambda: self._jobs.fail(claim, failure.code, failure.cause))

@@ -1,7 +1,6 @@
 """What is kept, for how long: objects whose time is over are deleted, later the rows."""
 
 import logging
-from collections.abc import Sequence
 
 from sqr_jobs.domain.upkeep import Collectable
 from sqr_jobs.errors import DocumentsUnavailable
@@ -20,7 +19,7 @@ class Retention:
     """Deletes by key, never by listing the bucket: what the database does not know of, it leaves alone.
 
     A database that was restored from yesterday's backup therefore costs no document. Any number of copies
-    may run: deleting twice is no harm.
+    may run: deleting twice is no harm. What can't be deleted is tried again after all others.
     """
 
     def __init__(self, *, jobs: JobRetention, documents: DocumentStore) -> None:
@@ -36,31 +35,28 @@ class Retention:
         return self._purge() + self._collect()
 
     def _collect(self) -> int:
-        total, refusal = 0, None
-        while refusal is None and (items := self._jobs.collectable(_BATCH)):
-            deleted, refusal = self._delete(items)
-            total += deleted
+        total, in_a_row, refusal = 0, 0, None
+        while in_a_row < _REFUSALS and (items := self._jobs.collectable(_BATCH)):
+            for item in items:
+                try:
+                    total += self._delete(item)
+                    in_a_row = 0
+                except DocumentsUnavailable as error:
+                    refusal, in_a_row = error, in_a_row + 1
+                    self._jobs.refused(item)
+                    if in_a_row == _REFUSALS:
+                        break
         if total:
             _logger.info("deleted %s objects whose time was over", total)
         if refusal is not None:
             raise refusal
         return total
 
-    def _delete(self, items: Sequence[Collectable]) -> tuple[int, DocumentsUnavailable | None]:
-        """Delete a batch; how many objects, and the last refusal. One object that stays holds up no other."""
-        deleted, in_a_row, refusal = 0, 0, None
-        for item in items:
-            try:
-                for key in item.keys:
-                    self._documents.delete(key)
-            except DocumentsUnavailable as error:
-                refusal, in_a_row = error, in_a_row + 1
-                if in_a_row == _REFUSALS:
-                    break
-            else:
-                self._jobs.collected(item)
-                deleted, in_a_row = deleted + len(item.keys), 0
-        return deleted, refusal
+    def _delete(self, item: Collectable) -> int:
+        for key in item.keys:
+            self._documents.delete(key)
+        self._jobs.collected(item)
+        return len(item.keys)
 
     def _purge(self) -> int:
         total = 0

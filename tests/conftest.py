@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.databases import DATABASES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,12 +28,27 @@ def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Give the URL of an empty database of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path_factory.mktemp('sqlite')}/jobs.db"
-    return str(request.getfixturevalue("postgres_url"))
+    server = {"postgresql": "postgres", "mariadb": "mariadb"}[request.param]
+    return str(request.getfixturevalue(f"{server}_url"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is about a database that this run is not about."""
+    others = {"sqlite", "postgresql", "mariadb"} - set(DATABASES)
+
+    def is_about_another(item: pytest.Item) -> bool:
+        call = getattr(item, "callspec", None)
+        named = {call.params.get(name) for name in ("database", "database_url")} if call else set()
+        return not others.isdisjoint(named)
+
+    left_out = [item for item in items if is_about_another(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture

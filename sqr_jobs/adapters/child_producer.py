@@ -60,6 +60,7 @@ class ChildProducer:
         self._idle: list[_Child] = []
         self._lock = threading.Lock()
         self._is_closed = False
+        self._warming: threading.Event | None = None
         self._outage = Outage()
 
     def warm(self) -> None:
@@ -68,13 +69,17 @@ class ChildProducer:
         Raises `ConfigurationError`.
         """
         until = time.monotonic() + _START_LIMIT_S
-        child = self._start()
+        self._warming = ended = threading.Event()
         try:
-            child.wait_ready(lambda: until - time.monotonic())
-        except BaseException:
-            child.kill()
-            raise
-        self._put_back(child)
+            child = self._start()
+            try:
+                child.wait_ready(lambda: until - time.monotonic())
+            except BaseException:
+                child.kill()
+                raise
+            self._put_back(child)
+        finally:
+            ended.set()
 
     def produce(self, order: RenderOrder, lease: Lease) -> ProducedDocument:
         """Have a child make the document, and kill the child when the lease says so."""
@@ -124,14 +129,9 @@ class ChildProducer:
         raise AttemptFailed(code, ended, reason=ended)
 
     def _take(self, lease: Lease) -> "_Child":
-        while True:
-            with self._lock:
-                child = self._idle.pop() if self._idle else None
-            if child is None:
-                break
-            if child.is_alive():
-                return child
-            child.kill()
+        idle = self._take_idle(lease)
+        if idle is not None:
+            return idle
         child = self._start()
         try:
             child.wait_ready(lease.rendering_left)
@@ -149,6 +149,23 @@ class ChildProducer:
         if (lasted_s := self._outage.over()) is not None:
             _logger.info("render children start again, after %.0f s", lasted_s)
         return child
+
+    def _take_idle(self, lease: Lease) -> "_Child | None":
+        """Take a child that waits, or the first one, which may be about to."""
+        while True:
+            with self._lock:
+                child = self._idle.pop() if self._idle else None
+                if child is None:
+                    warming, self._warming = self._warming, None  # the next order starts its own
+            if child is not None:
+                if child.is_alive():
+                    return child
+                child.kill()
+            elif warming is None:
+                return None
+            else:
+                while (left := lease.rendering_left()) > 0 and not warming.wait(min(left, _LOOK_AGAIN_S)):
+                    pass
 
     def _start(self) -> "_Child":
         try:

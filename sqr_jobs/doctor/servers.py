@@ -11,10 +11,10 @@ __all__ = ["broker", "database", "limiter", "migrations", "workers"]
 
 
 def database(system: System) -> str:
-    """Connect, and tell which it is."""
+    """Connect, tell which it is, and look for what is wrong with it."""
     with system.database.read() as connection:
-        version = ".".join(str(part) for part in connection.dialect.server_version_info or ())
-        told = f"{connection.dialect.name} {version}"
+        told = system.database.dialect.told(connection)
+        system.database.dialect.check(connection)
     if system.database.is_sqlite and not system.settings.is_embedded:
         return Note(
             f"{told}: one file, so every web and worker process must run on this machine. For several "

@@ -1,5 +1,6 @@
 """What stands on every page: header, footer, page X of Y."""
 
+import bisect
 from typing import TYPE_CHECKING
 
 from sqr_jobs.documents.text import REGULAR, line, register_fonts
@@ -88,7 +89,5 @@ def _width(canvas: "Canvas", text: str) -> float:
 def _fitted(canvas: "Canvas", text: str, room: float) -> str:
     if _width(canvas, text) <= room:
         return text
-    text = text[: int(room)]  # no letter is narrower than a point
-    while text and _width(canvas, text + "…") > room:
-        text = text[:-1]
-    return text + "…"
+    fits = bisect.bisect_right(range(len(text)), room, key=lambda end: _width(canvas, text[:end] + "…")) - 1
+    return text[: max(fits, 0)] + "…"

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 if TYPE_CHECKING:
     from reportlab.lib.styles import ParagraphStyle
     from reportlab.platypus import Flowable
+    from reportlab.platypus import Paragraph as ReportLabParagraph
 
 __all__ = ["BOLD", "ITALIC", "REGULAR", "Paragraph", "clean", "line", "register_fonts", "style"]
 
@@ -18,6 +19,10 @@ REGULAR, BOLD, ITALIC = "NotoSans", "NotoSans-Bold", "NotoSans-Italic"
 """Font names after `register_fonts`; embedded in every document, for Latin, Greek and Cyrillic."""
 
 _FONTS = Path(__file__).parent / "fonts"
+_LONG, _MANY_LINES = 20_000, 100
+"""Characters, and line breaks, of some pages: what has more is laid out piece by piece."""
+_LONGEST_LINE = 2_000
+"""Characters: of a title or a page's header no one reads more, and it is made anew for each page."""
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -34,12 +39,11 @@ def Paragraph(text: str | Markup, style: "str | ParagraphStyle" = "body") -> "Fl
     if isinstance(text, Markup):
         return ReportLabParagraph(_clean_markup(text).replace("\n", "<br/>"), shown)
     cleaned = clean(text)
-    if "\n" in cleaned or not cleaned.strip() or shown.textTransform:
-        return ReportLabParagraph(str(escape(cleaned)).replace("\n", "<br/>"), shown)
-    # One fragment, never parsed: ReportLab would make one of each escaped character, and is slow with many.
-    paragraph = ReportLabParagraph("text", shown)
-    paragraph.frags[0].text = re.sub(r"[ \t]+", " ", cleaned).strip(" ")
-    return paragraph
+    if len(cleaned) <= _LONG and cleaned.count("\n") <= _MANY_LINES:
+        return _plain(cleaned, shown)
+    from sqr_jobs.documents.long_text import LongText  # noqa: PLC0415 - imports ReportLab
+
+    return LongText(cleaned, shown, _plain)
 
 
 def style(name: str) -> "ParagraphStyle":
@@ -62,6 +66,17 @@ def clean(text: str) -> str:
     return "".join(_printable(character) for character in unicodedata.normalize("NFC", text))
 
 
+def _plain(cleaned: str, shown: "ParagraphStyle") -> "ReportLabParagraph":
+    from reportlab.platypus import Paragraph as ReportLabParagraph  # noqa: PLC0415
+
+    if "\n" in cleaned or not cleaned.strip() or shown.textTransform:
+        return ReportLabParagraph(str(escape(cleaned)).replace("\n", "<br/>"), shown)
+    # One fragment, never parsed: ReportLab would make one of each escaped character, and is slow with many.
+    paragraph = ReportLabParagraph("text", shown)
+    paragraph.frags[0].text = re.sub(r"[ \t]+", " ", cleaned).strip(" ")
+    return paragraph
+
+
 def _clean_markup(markup: str) -> str:
     """Clean the text between tags: an accent must not be joined to the bracket that ends a tag."""
     return "".join(
@@ -70,8 +85,9 @@ def _clean_markup(markup: str) -> str:
 
 
 def line(text: str) -> str:
-    """Make text printable on one line: each run of white space becomes one blank."""
-    return " ".join(clean(text).split())
+    """Make text printable on one line: each run of white space becomes one blank, and what is long is cut."""
+    shown = " ".join(clean(text[:_LONGEST_LINE]).split())
+    return shown + "…" if len(text) > _LONGEST_LINE else shown
 
 
 def _printable(character: str) -> str:

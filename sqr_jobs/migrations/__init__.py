@@ -4,7 +4,6 @@ Either `sqr-jobs db upgrade` keeps them, in a version table of our own, or a hos
 the revisions by `version_locations` as the branch `sqr_jobs`: docs/howto/migrations.md.
 """
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +13,9 @@ from alembic import command, context
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, MetaData, Table, text
+from sqlalchemy import Connection, Engine, MetaData, Table
 
+from sqr_jobs.adapters.sql.dialects import dialect_of
 from sqr_jobs.adapters.sql.engine import translated
 from sqr_jobs.adapters.sql.tables import metadata
 from sqr_jobs.errors import ConfigurationError
@@ -33,8 +33,6 @@ __all__ = [
     "status",
     "upgrade",
 ]
-
-_WAIT_S, _LOOK_AGAIN_S = 60.0, 0.2
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
@@ -111,7 +109,7 @@ def _config(connection: Connection | None = None) -> Config:
 def _standing(connection: Connection) -> Standing:
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     found = read_standing(connection, needed=head(), known=known)
-    if connection.dialect.name == "postgresql":
+    if not dialect_of(connection.engine).migrates_as_one:
         connection.rollback()  # Alembic begins its own transaction, and may end it to index concurrently
     return found
 
@@ -134,40 +132,9 @@ def _alone(engine: Engine) -> Iterator[Connection]:
             "sqr_jobs.migrations before or after it, not in its env.py or a revision; or let it run these "
             "revisions too, by version_locations: docs/howto/migrations.md."
         )
-    with translated(), engine.connect() as connection:
-        lock = _postgresql_lock if connection.dialect.name == "postgresql" else _sqlite_lock
-        with lock(connection):
-            try:
-                yield connection
-            except CommandError as error:
-                raise ConfigurationError(f"{error}. `sqr-jobs db current` shows the revisions.") from None
-            connection.commit()
-
-
-@contextmanager
-def _sqlite_lock(connection: Connection) -> Iterator[None]:
-    """Run it all in one transaction: a migration that fails leaves nothing, and a second one waits."""
-    driver: Any = connection.connection.dbapi_connection
-    if not driver.in_transaction:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    yield
-
-
-@contextmanager
-def _postgresql_lock(connection: Connection) -> Iterator[None]:
-    """Take a lock of the session, and no timeout: an index takes its time."""
-    until = time.monotonic() + _WAIT_S
-    while not connection.scalar(text("SELECT pg_try_advisory_lock(7305, 1)")):
-        connection.rollback()
-        if time.monotonic() >= until:
-            raise ConfigurationError("Another migration is at work. Try again after it.")
-        time.sleep(_LOOK_AGAIN_S)
-    connection.execute(text("SELECT set_config('statement_timeout', '0', false)"))
-    connection.commit()
-    try:
-        yield
-    finally:
-        connection.rollback()
-        connection.execute(text("SELECT pg_advisory_unlock(7305, 1)"))
-        connection.execute(text("RESET statement_timeout"))
+    with translated(), engine.connect() as connection, dialect_of(engine).migrating(connection):
+        try:
+            yield connection
+        except CommandError as error:
+            raise ConfigurationError(f"{error}. `sqr-jobs db current` shows the revisions.") from None
         connection.commit()

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from alembic import op
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
-from sqlalchemy import Connection, inspect, select, update
+from sqlalchemy import Connection, func, inspect, select, text, update
 
-from sqr_jobs.adapters.sql.tables import identity, job
+from sqr_jobs.adapters.sql.dialects import dialect_of
+from sqr_jobs.adapters.sql.tables import identity, job, metadata
 
 __all__ = ["VERSION_TABLE", "Standing", "begin", "move_on", "read_standing"]
 
@@ -113,6 +114,12 @@ def begin() -> None:
     if op.get_context().as_sql or not inspect(op.get_bind()).has_table(job.name):
         return
     revision, _ = _read(op.get_bind())
+    if (
+        revision is None
+        and dialect_of(op.get_bind().engine).commits_each_step
+        and _clear_remains(op.get_bind())
+    ):
+        return
     raise CommandError(
         f"The tables of sqr-jobs are here already, at {revision or 'no revision'}: `sqr-jobs db` or another "
         "Alembic made them. To keep them with this Alembic from here on, run: alembic stamp "
@@ -137,6 +144,17 @@ def move_on(*, after: str, to: str, serves_from: str) -> None:
             f"The tables of sqr-jobs are at {revision or 'nothing'}, not at {after}: another Alembic changed "
             f"them. Record that here, and try again: alembic stamp {revision or 'sqr_jobs@base'}"
         )
+
+
+def _clear_remains(connection: Connection) -> bool:
+    """Drop what a first revision that failed midway has left, unless somebody has put anything into it."""
+    remains = [table for table in metadata.sorted_tables if inspect(connection).has_table(table.name)]
+    if any(connection.scalar(select(func.count()).select_from(table)) for table in remains):
+        return False
+    for table in reversed(remains):
+        table.drop(connection)
+    connection.execute(text("DROP TABLE IF EXISTS sqr_jobs_org_lock"))
+    return True
 
 
 def _read(connection: Connection) -> tuple[str | None, str | None]:

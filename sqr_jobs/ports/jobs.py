@@ -77,7 +77,9 @@ class JobExecution(Protocol):
         """End the attempt: RETRY_WAIT or FAILED, as the domain decides; None where fenced off."""
         ...
 
-    def give_back(self, claim: Claim, *, delay_ms: int, code: JobErrorCode | None = None) -> bool:
+    def give_back(
+        self, claim: Claim, *, delay_ms: int, code: JobErrorCode | None = None, cause: str | None = None
+    ) -> bool:
         """Return the job unharmed, to be claimed after `delay_ms`; counts as no failure."""
         ...
 

@@ -13,11 +13,18 @@ class JobRetention(Protocol):
     """What retention reads and deletes. Every method raises `DatabaseUnavailable`."""
 
     def collectable(self, limit: int) -> Sequence[Collectable]:
-        """Find jobs that ended, or whose document expired, an hour ago, and were not collected since."""
+        """Find jobs that ended, or whose document expired, an hour ago, and were not collected since.
+
+        Those that were refused come after all others, whoever waited longest first.
+        """
         ...
 
     def collected(self, item: Collectable) -> bool:
         """Note that an item's objects are gone; False when somebody else was quicker."""
+        ...
+
+    def refused(self, item: Collectable) -> None:
+        """Note that the store did not delete an item's objects."""
         ...
 
     def purge(self, limit: int) -> int:

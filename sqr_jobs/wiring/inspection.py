@@ -78,7 +78,8 @@ def issuer_algorithms(settings: Settings) -> Sequence[str]:
 
     Raises `IdentityUnavailable`.
     """
-    from sqr_jobs.adapters.signing_keys import JwksKeys, fetch_json  # noqa: PLC0415
+    from sqr_jobs.adapters.key_set_fetch import fetch_json  # noqa: PLC0415
+    from sqr_jobs.adapters.signing_keys import JwksKeys  # noqa: PLC0415
 
     return JwksKeys(fetch_json(settings.jwt_jwks_url or "")).serving(settings.jwt_algorithms)
 

@@ -9,13 +9,12 @@ import httpx
 import pytest
 from sqlalchemy import make_url
 
-from sqr_jobs.adapters.s3_documents import S3DocumentStore
 from tests.acceptance import canaries
 from tests.acceptance.client import Client
 from tests.acceptance.crowd import Fetched, fetch_all, names_in
 from tests.acceptance.deployment import Deployment, Web
 from tests.acceptance.figures import Measured
-from tests.acceptance.fixtures import QUICK
+from tests.acceptance.fixtures import QUICK, own_places, store_in
 from tests.acceptance.lawful import assert_lawful, ways
 from tests.acceptance.overheard import overhear
 from tests.host.reports import KEY
@@ -51,21 +50,13 @@ def operation(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Operation]:
     """Run everything once; the tests look at what came of it."""
-    for server in (postgres_server, redis_server, s3_server):
-        server.start()
-    redis_server.flush()
-    url, name = postgres_server.create_database(), s3_server.create_bucket()
-    bucket = S3Bucket(
-        endpoint_url=s3_server.endpoint_url,
-        access_key=s3_server.access_key,
-        secret_key=s3_server.secret_key,
-        region=s3_server.region,
-        bucket=name,
-    )
     folder = tmp_path_factory.mktemp("distributed")
-    with Deployment.distributed(
-        folder, postgres_url=url, redis_url=redis_server.url, bucket=bucket, **QUICK, rate_limit=10
-    ) as deployment:
+    with (
+        own_places(postgres_server, redis_server, s3_server) as (url, bucket),
+        Deployment.distributed(
+            folder, postgres_url=url, redis_url=redis_server.url, bucket=bucket, **QUICK, rate_limit=10
+        ) as deployment,
+    ):
         deployment.log_level = "debug"
         deployment.run("db", "upgrade")
         deployment.worker()
@@ -89,8 +80,6 @@ def operation(
             overheard=overheard,
             seconds=seconds,
         )
-    postgres_server.drop_database(url)
-    s3_server.delete_bucket(name)
 
 
 def test_a_hundred_people_of_twenty_orgs_all_get_their_reports(
@@ -145,13 +134,7 @@ def test_an_org_does_not_see_the_jobs_of_another(operation: Operation) -> None:
 
 def test_a_url_is_refused_once_its_time_is_over(operation: Operation) -> None:
     """The server that holds the bytes says no; nobody has to believe in our clock."""
-    store = S3DocumentStore(
-        operation.bucket.bucket,
-        endpoint_url=operation.bucket.endpoint_url,
-        region=operation.bucket.region,
-        access_key_id=operation.bucket.access_key,
-        secret_access_key=operation.bucket.secret_key,
-    )
+    store = store_in(operation.bucket)
     report = operation.reports[0]
     document = operation.deployment.job(report.job["jobId"], report.org).document
     assert document is not None

@@ -16,13 +16,13 @@ from tests.acceptance import canaries
 from tests.acceptance.client import PREFIX, Client
 from tests.acceptance.deployment import Deployment
 from tests.acceptance.figures import Measured
-from tests.acceptance.fixtures import QUICK
+from tests.acceptance.fixtures import QUICK, own_places, store_in
 from tests.acceptance.lawful import ways
 from tests.acceptance.pdf_text import text_of
 from tests.servers.ports import wait_until
 from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer
-from tests.servers.s3 import S3Bucket, S3Server
+from tests.servers.s3 import S3Server
 
 _HEARTBEAT_S = 4 * 8 / 30
 """Of the lease in `QUICK`."""
@@ -90,41 +90,25 @@ def operation(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Operation]:
     """Run it once; each test has users of its own."""
-    for server in (postgres_server, redis_server, s3_server):
-        server.start()
-    redis_server.flush()
-    url, name = postgres_server.create_database(), s3_server.create_bucket()
-    bucket = S3Bucket(
-        endpoint_url=s3_server.endpoint_url,
-        access_key=s3_server.access_key,
-        secret_key=s3_server.secret_key,
-        region=s3_server.region,
-        bucket=name,
-    )
-    store = S3DocumentStore(
-        name,
-        endpoint_url=bucket.endpoint_url,
-        region=bucket.region,
-        access_key_id=bucket.access_key,
-        secret_access_key=bucket.secret_key,
-    )
-    with Deployment.distributed(
-        tmp_path_factory.mktemp("operators"),
-        postgres_url=url,
-        redis_url=redis_server.url,
-        bucket=bucket,
-        **QUICK,
-        max_failures=2,
-        cancel_route=True,
-    ) as deployment:
+    with (
+        own_places(postgres_server, redis_server, s3_server) as (url, bucket),
+        Deployment.distributed(
+            tmp_path_factory.mktemp("operators"),
+            postgres_url=url,
+            redis_url=redis_server.url,
+            bucket=bucket,
+            **QUICK,
+            max_failures=2,
+            cancel_route=True,
+        ) as deployment,
+    ):
+        store = store_in(bucket)
         deployment.log_level = "debug"
         deployment.migrate()
         deployment.worker()
         with deployment.fastapi().client() as client:
             yield Operation(deployment=deployment, client=client, bucket=store, redis=redis_server)
-    store._client.close()
-    postgres_server.drop_database(url)
-    s3_server.delete_bucket(name)
+        store._client.close()
 
 
 def _child_of(deployment: Deployment, user_id: str) -> psutil.Process:

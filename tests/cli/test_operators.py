@@ -11,8 +11,10 @@ import pytest
 from sqlalchemy import update
 
 from sqr_jobs import Caller, Job, ReportJobs, migrations
+from sqr_jobs.adapters.local_documents import LocalDocumentStore
 from sqr_jobs.adapters.sql.tables import audit, job
 from sqr_jobs.cli import main
+from sqr_jobs.errors import DocumentsUnavailable
 from sqr_jobs.wiring import system_of
 from tests.cli.commands import environment
 from tests.host import reports as host
@@ -71,6 +73,10 @@ def _made(service: ReportJobs, user_id: str = "U-1", org: str = "acme", *, work:
         assert parts.processor.process(created.job_id)
         parts.stop()
     return created
+
+
+def _refuse(_store: object, _key: str) -> None:
+    raise DocumentsUnavailable("The store is away.")
 
 
 def _read(service: ReportJobs, job_id: str) -> Job:
@@ -235,7 +241,8 @@ def test_an_erasure_prints_its_receipt_and_names_nobody_in_it(
     assert (status, err) == (0, "")
     assert sorted(receipt.pop("job_ids")) == sorted([complete.job_id, waiting.job_id])
     assert receipt.pop("erasedAt").endswith("+00:00")
-    assert receipt == {"jobs": 2, "cancelled": 1, "causes": 0, "idempotency_keys": 0, "objects": 1}
+    counted = {"jobs": 2, "cancelled": 1, "causes": 0, "idempotency_keys": 0, "objects": 1}
+    assert receipt == {"complete": True, **counted}
     assert "U-1" not in out
     assert not (documents / complete.job_id).exists()
     assert _read(service, failed.job_id).user_id == "U-RAISE"
@@ -244,6 +251,24 @@ def test_an_erasure_prints_its_receipt_and_names_nobody_in_it(
     assert "was erased" in run("retry", waiting.job_id)[2]
     again = json.loads(run("erase", "--org", "acme", "--user", "U-1", "--yes")[1])
     assert (again["jobs"], again["job_ids"]) == (0, [])
+
+
+def test_an_erasure_that_fails_prints_its_receipt_all_the_same(
+    service: ReportJobs, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is gone is gone, and must be on record; a script sees by the status that it is not all."""
+    _made(service)
+    service.create(Caller(org_id="acme"), user_id="U-1")
+    with monkeypatch.context() as outage:
+        outage.setattr(LocalDocumentStore, "delete", _refuse)
+        status, out, err = run("erase", "--org", "acme", "--user", "U-1", "--yes")
+    receipt: dict[str, Any] = json.loads(out)
+    assert (status, receipt["complete"], receipt["cancelled"], receipt["jobs"]) == (1, False, 1, 0)
+    assert err.startswith(
+        "sqr-jobs: The store is away. The erasure is not complete. Run the same command again"
+    )
+    again = json.loads(run("erase", "--org", "acme", "--user", "U-1", "--yes")[1])
+    assert (again["complete"], again["jobs"], again["cancelled"]) == (True, 2, 0)
 
 
 @pytest.mark.parametrize("typed", ["", "yes\n", "u-1\n", "U-12\n"])

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,7 +11,11 @@ from sqr_jobs import migrations
 from sqr_jobs.adapters.sql import Database, engine_for, metadata
 from sqr_jobs.adapters.sql.tables import identity
 from tests.contracts.job_store import JobStore
+from tests.databases import DATABASES
 from tests.servers.postgres import PostgresServer
+
+if TYPE_CHECKING:
+    from tests.servers.mariadb import MariadbServer
 
 _TIMEOUT_S = 10
 
@@ -29,6 +34,17 @@ def _postgres_jobs(postgres_server: PostgresServer) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
+def _mariadb_jobs(mariadb_server: "MariadbServer") -> Iterator[Database]:
+    """Give one migrated MariaDB database, likewise."""
+    url = mariadb_server.create_database()
+    made = Database(engine_for(url, timeout_s=_TIMEOUT_S, pool_size=40), timeout_s=_TIMEOUT_S)
+    migrations.upgrade(made.engine)
+    yield made
+    made.close()
+    mariadb_server.drop_database(url)
+
+
+@pytest.fixture(scope="session")
 def _sqlite_jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give one migrated SQLite file, to be copied."""
     path = tmp_path_factory.mktemp("sqlite") / "migrated.db"
@@ -38,11 +54,12 @@ def _sqlite_jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """Give a migrated, empty database of each kind, as the suite's fixture of this name does, only faster."""
-    if request.param == "postgresql":
-        shared: Database = request.getfixturevalue("_postgres_jobs")
+    if request.param != "sqlite":
+        server = {"postgresql": "postgres", "mariadb": "mariadb"}[request.param]
+        shared: Database = request.getfixturevalue(f"_{server}_jobs")
         shared.clock_offset_ms = 0
         with shared.begin() as connection:
             for table in reversed(metadata.sorted_tables):

@@ -19,10 +19,27 @@ UNION ALL SELECT 'sequence ' || sequencename FROM pg_sequences WHERE schemaname 
 UNION ALL SELECT 'type ' || typname FROM pg_type WHERE typnamespace = 'public'::regnamespace
 """
 
+_MARIADB = """
+SELECT CONCAT_WS(' ', 'table', table_name, engine, row_format, table_collation)
+FROM information_schema.tables WHERE table_schema = DATABASE()
+UNION ALL SELECT CONCAT_WS(' ', 'column', CONCAT(table_name, '.', ordinal_position), column_name, column_type,
+  is_nullable, collation_name, column_default, generation_expression, extra)
+FROM information_schema.columns WHERE table_schema = DATABASE()
+UNION ALL SELECT CONCAT_WS(' ', 'constraint', table_name, constraint_name, constraint_type)
+FROM information_schema.table_constraints WHERE table_schema = DATABASE()
+UNION ALL SELECT CONCAT_WS(' ', 'key', table_name, constraint_name, referenced_table_name, delete_rule)
+FROM information_schema.referential_constraints WHERE constraint_schema = DATABASE()
+UNION ALL SELECT CONCAT_WS(' ', 'index', table_name, index_name, seq_in_index, column_name, non_unique)
+FROM information_schema.statistics WHERE table_schema = DATABASE()
+UNION ALL SELECT CONCAT_WS(' ', 'trigger', trigger_name, event_object_table, action_timing, action_statement)
+FROM information_schema.triggers WHERE trigger_schema = DATABASE()
+"""
+_QUESTIONS = {"sqlite": _SQLITE, "postgresql": _POSTGRESQL, "mysql": _MARIADB}
+
 
 def objects(engine: Engine) -> set[str]:
     """Describe every object in a database."""
-    question = _SQLITE if engine.dialect.name == "sqlite" else _POSTGRESQL
+    question = _QUESTIONS[engine.dialect.name]
     with engine.connect() as connection:
         return {" ".join(described.split()) for described in connection.execute(text(question)).scalars()}
 

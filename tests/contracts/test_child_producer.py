@@ -132,6 +132,23 @@ def test_no_child_is_left_after_the_end() -> None:
     assert len(_children()) == before
 
 
+def test_an_order_that_comes_while_the_first_child_starts_waits_for_that_one() -> None:
+    """A worker of one thread needs one child; a second would stay beside it, with its memory, for good."""
+    made, before = child_producer(), len(_children())
+    warming = threading.Thread(target=made.warm)
+    warming.start()
+    wait_until(lambda: len(_children()) > before, seconds=10, what="the start of the first child")
+    made.produce(order(), lease()).release()
+    warming.join(timeout=10)
+    assert len(_children()) == before + 1
+    # Where that one never comes, the order ends with its own time
+    made._warming = threading.Event()
+    made.close()
+    with pytest.raises(AttemptFailed) as caught:
+        made.produce(order(), lease(limit_s=0.5))
+    assert caught.value.code == JobErrorCode.RENDER_TIMEOUT
+
+
 def test_one_warm_child_serves_one_order_after_the_other(producer: ChildProducer) -> None:
     """Starting one for each job would cost more than most reports."""
     document(producer)

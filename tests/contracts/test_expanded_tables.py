@@ -34,9 +34,10 @@ def expanded(database_url: str) -> Iterator[Database]:
             connection.execute(text(f"ALTER TABLE {table} ADD COLUMN later_note TEXT"))
             connection.execute(text(f"ALTER TABLE {table} ADD COLUMN later_rank INTEGER DEFAULT 7 NOT NULL"))
             connection.execute(text(f"CREATE INDEX {table}_later ON {table} (later_rank)"))
+        collated = "COLLATE utf8mb4_nopad_bin" if made.engine.dialect.name == "mysql" else ""
         connection.execute(
             text(
-                "CREATE TABLE sqr_jobs_later (job_id VARCHAR(36) PRIMARY KEY"
+                f"CREATE TABLE sqr_jobs_later (job_id VARCHAR(36) {collated} PRIMARY KEY"
                 " REFERENCES sqr_jobs_job (job_id) ON DELETE CASCADE)"
             )
         )
@@ -132,6 +133,7 @@ def _the_day_after(store: JobStore, job_id: str) -> None:
     assert operations.erase([job_id]).jobs == 1
     collectable = retention.collectable(10)
     assert {item.job_id for item in collectable} == set(jobs)
+    retention.refused(collectable[0])
     assert all(retention.collected(item) for item in collectable)
     assert retention.purge(10) == 5
 

@@ -15,6 +15,7 @@ from sqr_jobs.domain.states import JobState
 from sqr_jobs.errors import ConfigurationError, DatabaseUnavailable
 from tests.contracts.job_store import JobStore, document_of
 from tests.contracts.sockets import silent_server
+from tests.databases import DATABASES, SERVERS
 from tests.servers.ports import free_port, wait_until
 
 SECRET = "hunter2hunter2"
@@ -30,13 +31,28 @@ EVERY_CALL: dict[str, Callable[[JobStore], object]] = {
     "history": lambda store: store.history.history("id"),
 }
 
+_PROCESSES = {
+    "postgresql": (
+        "SELECT pg_backend_pid()",
+        "SELECT pg_terminate_backend(:pid)",
+        "SELECT count(*) FROM pg_stat_activity WHERE pid = :pid",
+    ),
+    "mysql": (
+        "SELECT connection_id()",
+        "KILL CONNECTION :pid",
+        "SELECT count(*) FROM information_schema.processlist WHERE id = :pid",
+    ),
+}
+"""How a connection names itself, is cut, and is looked for."""
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+
+@pytest.fixture(params=DATABASES)
 def unreachable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """Give a database that is not there."""
     urls = {
         "sqlite": f"sqlite:///{tmp_path}/no/such/folder/jobs.db",
         "postgresql": f"postgresql+psycopg://someone:{SECRET}@127.0.0.1:{free_port()}/payroll",
+        "mariadb": f"mariadb+pymysql://someone:{SECRET}@127.0.0.1:{free_port()}/payroll",
     }
     made = Database(engine_for(urls[request.param], timeout_s=1), timeout_s=1)
     yield made
@@ -58,10 +74,11 @@ def test_a_database_out_of_reach_is_unavailable_in_words_that_tell_nothing_of_it
     assert caught.value.__suppress_context__
 
 
-def test_a_database_that_never_answers_is_unavailable_after_its_timeout() -> None:
+@pytest.mark.parametrize("scheme", SERVERS)
+def test_a_database_that_never_answers_is_unavailable_after_its_timeout(scheme: str) -> None:
     """I16: a firewall that swallows packets must not hold a request for minutes."""
     with silent_server() as port:
-        url = f"postgresql+psycopg://someone:{SECRET}@127.0.0.1:{port}/payroll"
+        url = f"{scheme}://someone:{SECRET}@127.0.0.1:{port}/payroll"
         silent = Database(engine_for(url, timeout_s=1), timeout_s=1)
         started = time.monotonic()
         with pytest.raises(DatabaseUnavailable):
@@ -124,7 +141,7 @@ def test_a_write_does_not_wait_for_a_lock_longer_than_the_timeout(database: Data
     hasty.close()
 
 
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("database", SERVERS, indirect=True)
 def test_a_connection_cut_in_mid_transaction_leaves_nothing_and_the_next_one_works(
     database: Database,
 ) -> None:
@@ -132,19 +149,19 @@ def test_a_connection_cut_in_mid_transaction_leaves_nothing_and_the_next_one_wor
     url = database.engine.url.render_as_string(hide_password=False)
     ours = Database(engine_for(url, timeout_s=5, pool_size=1), timeout_s=5)
     store = JobStore(ours)
+    own_pid, terminate, alive = _PROCESSES[database.engine.dialect.name]
 
     def pid(connection: Connection) -> int:
-        return connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        return connection.exec_driver_sql(own_pid).scalar_one()
 
     def cut(backend: int) -> None:
         with database.engine.begin() as other:
-            other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": backend})
+            other.execute(text(terminate), {"pid": backend})
         wait_until(lambda: is_gone(backend), seconds=10, what="its end")
 
     def is_gone(backend: int) -> bool:
         with database.read() as other:  # anew each time: within a transaction the view stands still
-            alive = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid")
-            return other.execute(alive, {"pid": backend}).scalar_one() == 0
+            return other.execute(text(alive), {"pid": backend}).scalar_one() == 0
 
     claim = store.claimed()
 
@@ -179,6 +196,7 @@ def test_the_clock_is_the_databases_in_milliseconds_and_moves_within_a_transacti
             what="a clock that moves",
         )
         assert max(seen) - first < 5_000
+        assert any(moment % 1000 for moment in seen)
     database.clock_offset_ms = 3_600_000
     with database.read() as connection:
         moved = connection.execute(select(database.now)).scalar_one()
@@ -192,7 +210,9 @@ def test_the_clock_is_the_databases_in_milliseconds_and_moves_within_a_transacti
         "nonsense",
         f"postgresql://me:{SECRET}@host:port/name",
         f"postgres://me:{SECRET}@host/name",
-        f"mysql+pymysql://me:{SECRET}@host/name",
+        f"mssql+pyodbc://me:{SECRET}@host/name",
+        f"mysql+mysqldb://me:{SECRET}@host/name",
+        f"mariadb+asyncmy://me:{SECRET}@host/name",
         f"postgresql+asyncpg://me:{SECRET}@host/name",
         f"postgresql+psycopg2://me:{SECRET}@host/name",
         "sqlite+aiosqlite:///jobs.db",
@@ -226,8 +246,9 @@ class AsyncEngine:
     """Stands for SQLAlchemy's class of this name, which wants greenlet to be installed."""
 
 
-def _mysql() -> Engine:
-    return create_engine("mysql+pymysql://host/name", module=SimpleNamespace(paramstyle="format"))
+def _mssql() -> Engine:
+    driver = SimpleNamespace(paramstyle="qmark", version="5.0", pooling=False, Cursor=object)
+    return create_engine("mssql+pyodbc://payroll", module=driver)
 
 
 @pytest.mark.parametrize(
@@ -236,10 +257,10 @@ def _mysql() -> Engine:
         (AsyncEngine, "AsyncEngine"),
         (lambda: "sqlite:///jobs.db", "sqlalchemy.Engine"),
         (lambda: None, "sqlalchemy.Engine"),
-        (_mysql, "mysql"),
+        (_mssql, "mssql"),
         (lambda: create_engine("sqlite://"), "in-memory"),
     ],
-    ids=["AsyncEngine", "URL", "None", "MySQL", "in memory"],
+    ids=["AsyncEngine", "URL", "None", "SQL Server", "in memory"],
 )
 def test_an_engine_of_the_host_that_does_not_serve_is_refused_in_a_sentence(
     engine: Callable[[], Engine], word: str

@@ -11,12 +11,27 @@ from sqr_jobs.adapters.sql import Database
 from sqr_jobs.domain.states import JobState
 from sqr_jobs.errors import JobAlreadyActive, RateLimited, SqrJobsError
 from tests.contracts.job_store import CEILING, JobStore
+from tests.databases import SERVERS, host_engine_for
+
+_SESSIONS = {
+    "postgresql": (
+        "SELECT current_setting('transaction_isolation'), current_setting('statement_timeout')",
+        "3s",
+        "0",
+    ),
+    "mysql": (
+        "SELECT lower(replace(@@tx_isolation, '-', ' ')), concat(@@max_statement_time + 0)",
+        "3.000000",
+        "0.000000",
+    ),
+}
+"""How to read level and time-out, the time-out of 3 s, and none."""
 
 
 @pytest.fixture
 def host_engine(database: Database) -> Iterator[Engine]:
     """Give an engine as a host makes it, on the database that holds the jobs, with a table of its own."""
-    engine = create_engine(database.engine.url.render_as_string(hide_password=False))
+    engine = host_engine_for(database.engine.url.render_as_string(hide_password=False))
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE IF EXISTS host_order"))
         connection.execute(text("CREATE TABLE host_order (name TEXT)"))
@@ -127,7 +142,7 @@ def test_two_jobs_of_one_transaction_are_held_to_the_same_rules(store: JobStore,
 
 
 @pytest.mark.parametrize("level", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("database", SERVERS, indirect=True)
 def test_no_isolation_level_of_the_host_lets_an_eleventh_job_through(
     store: JobStore, host_engine: Engine, level: str
 ) -> None:
@@ -145,7 +160,7 @@ def test_no_isolation_level_of_the_host_lets_an_eleventh_job_through(
 
 
 @pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE", "AUTOCOMMIT"])
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("database", SERVERS, indirect=True)
 def test_a_hosts_engine_keeps_its_isolation_level_and_the_store_has_its_own(
     database: Database, level: str
 ) -> None:
@@ -153,12 +168,12 @@ def test_a_hosts_engine_keeps_its_isolation_level_and_the_store_has_its_own(
     url = database.engine.url.render_as_string(hide_password=False)
     engine = create_engine(url, isolation_level=level)
     on_hosts = Database(engine, is_host_engine=True, timeout_s=3)
-    show = text("SELECT current_setting('transaction_isolation'), current_setting('statement_timeout')")
+    question, bound, unbound = _SESSIONS[engine.dialect.name]
     with on_hosts.begin() as connection:
-        assert connection.execute(show).one() == ("read committed", "3s")
+        assert connection.execute(text(question)).one() == ("read committed", bound)
     with engine.connect() as connection:
         expected = "read committed" if level == "AUTOCOMMIT" else level.lower()
-        assert connection.execute(show).one() == (expected, "0")
+        assert connection.execute(text(question)).one() == (expected, unbound)
     store = JobStore(on_hosts)
     claim = store.claimed()
     store.finish(claim)

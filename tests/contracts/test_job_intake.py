@@ -1,17 +1,23 @@
 """What every job store promises to the endpoints: a 202 is a committed row, and never one too many."""
 
+import contextlib
 import random
 
 import pytest
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
 
+from sqr_jobs.adapters.sql.tables import job
 from sqr_jobs.domain.failures import JobErrorCode
-from sqr_jobs.domain.states import JobState
-from sqr_jobs.errors import JobAlreadyActive, RateLimited
+from sqr_jobs.domain.states import TERMINAL, JobState
+from sqr_jobs.errors import DatabaseUnavailable, JobAlreadyActive, RateLimited
 from tests.contracts.job_store import CEILING, TEMPLATE, JobStore, document_of
 
 WINDOW_MS = CEILING.window_s * 1000
 ONE_ID_EACH = ["us1", "US1", "us1 ", " us1", "us\u00e9", "use\u0301", "us%", "us_"]
+ONE_ID_EACH += ["us\U0001f600", "us\U0001f601", "us\u00df", "usss", "us\u200b"]
 ONE_ID_EACH_NAMES = ["lower", "upper", "blank after", "blank before", "composed", "decomposed", "%", "_"]
+ONE_ID_EACH_NAMES += ["emoji", "another emoji", "sharp s", "double s", "zero width"]
 
 
 def test_a_created_job_is_queued_until_its_deadline(store: JobStore) -> None:
@@ -147,6 +153,20 @@ def test_two_orgs_may_report_on_the_same_user_at_the_same_time(store: JobStore) 
     assert first.job_id != second.job_id
 
 
+@pytest.mark.parametrize("state", sorted(set(JobState) - TERMINAL), ids=str)
+def test_the_database_itself_refuses_a_second_active_job(store: JobStore, state: JobState) -> None:
+    """I2: also to whoever forgets the look-up and the lock; jobs that ended may be any number."""
+    store.create("U1")
+    (row,) = store.rows()[0]
+    twin = {**row._mapping, "state": state}
+    del twin["active_slot"]
+    with store.database.begin() as connection:
+        for ended in TERMINAL:
+            connection.execute(insert(job), {**twin, "job_id": f"ended {ended}", "state": ended})
+    with pytest.raises(IntegrityError), store.database.begin() as connection:
+        connection.execute(insert(job), {**twin, "job_id": "another"})
+
+
 def test_ids_that_differ_in_a_byte_are_different_users(store: JobStore) -> None:
     """A collation that folds case, blanks or accents would answer about the wrong person."""
     created = [store.create(user_id) for user_id in ONE_ID_EACH]
@@ -155,6 +175,15 @@ def test_ids_that_differ_in_a_byte_are_different_users(store: JobStore) -> None:
         with pytest.raises(JobAlreadyActive) as refused:
             store.create(user_id)
         assert refused.value.job.user_id == user_id
+
+
+def test_an_id_with_a_nul_is_refused_or_another_one(store: JobStore) -> None:
+    """The endpoints refuse it before; whoever calls the store must not reach another's job by it."""
+    job = store.create("us1", org_id="acme")
+    with contextlib.suppress(DatabaseUnavailable):
+        assert store.create("us1\x00", org_id="acme").user_id == "us1\x00"
+    with contextlib.suppress(DatabaseUnavailable):
+        assert store.intake.find("acme\x00", job.job_id) is None
 
 
 @pytest.mark.parametrize("other", ONE_ID_EACH[1:], ids=ONE_ID_EACH_NAMES[1:])

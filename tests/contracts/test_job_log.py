@@ -1,18 +1,20 @@
 """What every job store tells the log: each transition once, when it is true, and to whom it belongs."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, text
 
 from sqr_jobs.adapters.sql import Database
+from sqr_jobs.adapters.sql.after_commit import after_commit
 from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.job import IdempotencyKey, Reservation
 from sqr_jobs.errors import DatabaseUnavailable, IdempotencyKeyInUse
 from tests.contracts.job_store import JobStore
+from tests.databases import host_engine_for
 
 
 class _Log:
@@ -26,11 +28,11 @@ class _Log:
         return [record for record in self._caplog.records if record.name == "sqr_jobs.jobs"]
 
     def told(self, job_id: str | None = None) -> list[tuple[Any, ...]]:
-        """Say which changes were told, of one job or of all."""
+        """Say which changes were told to have happened, of one job or of all."""
         return [
             (record.from_state, record.state, record.why)  # type: ignore[attr-defined]
             for record in self.records
-            if job_id in (None, record.job)  # type: ignore[attr-defined]
+            if record.levelno == logging.INFO and job_id in (None, record.job)  # type: ignore[attr-defined]
         ]
 
 
@@ -44,7 +46,7 @@ def log(caplog: pytest.LogCaptureFixture) -> _Log:
 @pytest.fixture
 def host_engine(database: Database) -> Iterator[Engine]:
     """Give an engine as a host makes it."""
-    engine = create_engine(database.engine.url.render_as_string(hide_password=False))
+    engine = host_engine_for(database.engine.url.render_as_string(hide_password=False))
     yield engine
     engine.dispose()
 
@@ -101,6 +103,43 @@ def test_a_change_is_told_after_its_commit_and_never_before(store: JobStore, log
     with _lost_commits(store.database, keep=False), pytest.raises(DatabaseUnavailable):
         store.finish(claim)
     assert log.told() == before
+
+
+@pytest.mark.parametrize("keep", [True, False], ids=["committed", "rolled back"])
+@pytest.mark.parametrize("end", ["claim", "fail", "give back"])
+def test_a_change_whose_answer_was_lost_is_told_to_be_in_doubt(
+    store: JobStore, log: _Log, end: str, keep: bool
+) -> None:
+    """Whoever reads the log alone would miss a change that the history has; one line says where to look."""
+    waiting = store.create("U2")
+    claim = store.claimed()
+    changes: dict[str, Callable[[], object]] = {
+        "claim": lambda: store.execution.claim(waiting.job_id),
+        "fail": lambda: store.execution.fail(claim, JobErrorCode.RENDER_FAILED, "a cause"),
+        "give back": lambda: store.execution.give_back(claim, delay_ms=0),
+    }
+    before, known = log.told(), len(log.records)
+    with _lost_commits(store.database, keep=keep), pytest.raises(DatabaseUnavailable):
+        changes[end]()
+    assert log.told() == before
+    [record] = log.records[known:]
+    job_id = waiting.job_id if end == "claim" else claim.job.job_id
+    assert record.levelname == "WARNING"
+    assert record.getMessage().startswith(f"job {job_id}: ")
+    assert f" ({end}) is in doubt, the database's answer to its COMMIT was lost. " in record.getMessage()
+    assert record.job == job_id  # type: ignore[attr-defined]
+
+
+def test_a_change_that_was_never_sent_to_be_committed_is_in_no_doubt(store: JobStore) -> None:
+    """A transaction that broke before its COMMIT has changed nothing, and everybody knows."""
+
+    def broken() -> None:
+        with store.database.begin() as connection:
+            after_commit(connection, lambda: None, in_doubt=lambda: pytest.fail("it is known"))
+            connection.execute(text("SELECT 1 FROM nothing_of_this_name"))
+
+    with pytest.raises(DatabaseUnavailable):
+        broken()
 
 
 def test_a_completion_whose_answer_was_lost_is_told_once(store: JobStore, log: _Log) -> None:

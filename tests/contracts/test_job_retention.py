@@ -113,6 +113,27 @@ def test_a_batch_has_no_more_than_was_asked_for(store: JobStore) -> None:
     assert len(set(named)) == 5
 
 
+def test_what_the_store_refused_comes_after_all_others_and_in_turn(store: JobStore) -> None:
+    """What can never be deleted must not be the head of every batch, however much of it there is."""
+    ended = [store.create(f"U{number}").job_id for number in range(6)]
+    for job_id in ended:
+        store.intake.cancel(store.read(job_id))
+    store.move_clock(3_601)
+    first = store.retention.collectable(2)
+    for item in first:
+        store.retention.refused(item)
+        store.move_clock(1)
+    others = {job_id for job_id in ended if job_id not in {item.job_id for item in first}}
+    assert {item.job_id for item in store.retention.collectable(4)} == others
+    assert store.retention.collectable(6)[4:] == first
+    store.retention.refused(first[0])
+    assert store.retention.collectable(6)[4:] == [first[1], first[0]]
+    # An erasure begins anew: what is to be forgotten waits behind nobody
+    store.operations.erase([first[0].job_id])
+    store.move_clock(3_601)
+    assert first[0].job_id in {item.job_id for item in store.retention.collectable(5)}
+
+
 def test_of_two_collectors_one_hears_that_it_was_first(store: JobStore) -> None:
     """Both have deleted the same objects, which is no harm; the note is made once."""
     store.failed()

@@ -210,7 +210,9 @@ def test_the_deadline_keeps_the_last_failure_for_operators(store: JobStore) -> N
 def test_a_job_whose_template_no_worker_knew_says_so_at_its_deadline(store: JobStore) -> None:
     """A deployment that forgot a template is not a slow one."""
     claim = store.claimed(lifetime_s=300)
-    store.execution.give_back(claim, delay_ms=5_000, code=JobErrorCode.TEMPLATE_NOT_FOUND)
+    code, cause = JobErrorCode.TEMPLATE_NOT_FOUND, "the factory raised: no licence"
+    store.execution.give_back(claim, delay_ms=5_000, code=code, cause=cause)
+    assert store.history.history(claim.job.job_id)[-1].cause == cause
     assert store.read(claim.job.job_id).failures == 0
     store.move_clock_to_deadline(claim.job.job_id)
     store.upkeep.reap_deadlines(100)

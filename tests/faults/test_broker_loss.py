@@ -9,6 +9,7 @@ import psutil
 import pytest
 from redis import Redis
 
+from tests.acceptance.asking import p99, post_for
 from tests.acceptance.deployment import Deployment
 from tests.acceptance.figures import Measured
 from tests.acceptance.fixtures import QUICK, ClientOf
@@ -78,9 +79,9 @@ def test_requests_are_accepted_at_once_while_redis_is_dead(
     waiting = [client.accepted(f"U-BEFORE-{number}") for number in range(10)]
     # When Redis is killed, and requests go on
     own_redis.kill()
-    took, during = _post_for(client_of, deployment, seconds=6)
+    took, during = post_for(client_of, deployment, seconds=6)
     measured("for the slowest POST while Redis was dead", max(took))
-    assert _p99(took) <= _BOUND_S
+    assert p99(took) <= _BOUND_S
     # And it comes back empty
     own_redis.restart(empty=True)
     began = time.monotonic()
@@ -105,11 +106,11 @@ def test_requests_are_accepted_at_once_while_redis_does_not_answer(
         server = psutil.Process(redis.info("server")["process_id"])
     server.send_signal(signal.SIGSTOP)
     try:
-        took, during = _post_for(client_of, deployment, seconds=6)
+        took, during = post_for(client_of, deployment, seconds=6)
     finally:
         server.send_signal(signal.SIGCONT)
     measured("for the slowest POST while Redis was frozen", max(took))
-    assert _p99(took) <= _BOUND_S
+    assert p99(took) <= _BOUND_S
     began = time.monotonic()
     for job_id in during:
         client.complete(job_id)
@@ -146,26 +147,3 @@ def test_an_org_gets_no_eleventh_job_when_redis_forgets_the_ten(
     refused = client.ask("U-ELEVENTH")
     assert (refused.status_code, refused.json()["code"]) == (429, "RATE_LIMITED")
     assert 590 <= int(refused.headers["Retry-After"]) <= 600
-
-
-def _post_for(
-    client_of: ClientOf, deployment: Deployment, *, seconds: float
-) -> tuple[list[float], list[str]]:
-    """Ask for reports, one after the other, through a server that began before and one that begins now."""
-    clients = [client_of(deployment.webs[0]), client_of(deployment.flask())]
-    took: list[float] = []
-    jobs: list[str] = []
-
-    def time_is_up() -> bool:
-        sent = time.monotonic()
-        jobs.append(clients[len(jobs) % 2].accepted(f"U-DURING-{len(jobs)}"))
-        took.append(time.monotonic() - sent)
-        return sent - began >= seconds and len(jobs) >= 100
-
-    began = time.monotonic()
-    wait_until(time_is_up, seconds=60, what="a hundred requests")
-    return took, jobs
-
-
-def _p99(took: list[float]) -> float:
-    return sorted(took)[round(len(took) * 0.99) - 1]

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from sqr_jobs import ReportJobs, Settings, build_report_jobs
+from tests.host import reports as host
+from tests.host.reports import Report
 from tests.host.tokens import bearer
 from tests.http.clients import Client, Reply
 from tests.http.conftest import Serve
@@ -122,6 +125,32 @@ def test_a_document_expires_when_it_was_asked_to(client: Client) -> None:
         client.move_clock(61_000)
         assert (client.url(job_id).status, client.url(job_id).code) == (410, "DOCUMENT_EXPIRED")
         moved = seconds + 1
+
+
+class _Brief(Report, name="report", version="v1", language="en"):
+    """Keeps its documents for ten minutes, where the settings say a day."""
+
+    document_lifetime_s = 600
+
+
+def _brief() -> ReportJobs:
+    return build_report_jobs(Settings(), users=host.people, templates=[_Brief()])
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"), [({}, 600), ({"outputTtl": "PT30M"}, 1_800)], ids=["the template", "the request"]
+)
+def test_a_template_says_how_long_and_a_request_goes_before_it(
+    serve: Serve, asked: dict[str, str], seconds: int
+) -> None:
+    """Who knows the content knows how long it may lie there; who asks may know better, within the bounds."""
+    client = serve(_brief)
+    job_id = client.post({"userId": "U-1", **asked}).json()["jobId"]
+    assert client.work(job_id)
+    client.move_clock((seconds - 60) * 1000)
+    assert client.url(job_id).status == 200
+    client.move_clock(61_000)
+    assert (client.url(job_id).status, client.url(job_id).code) == (410, "DOCUMENT_EXPIRED")
 
 
 def test_the_settings_name_the_bounds(serve: Serve) -> None:

@@ -146,8 +146,8 @@ GUARDS = (
     Guard(
         name="the ceiling is counted under the org's lock",
         file=_INTAKE,
-        code='            connection.execute(_LOCK_ORG, {"org": new.org_id})\n',
-        without="            pass\n",
+        code="        self._database.dialect.lock_org(connection, new.org_id, self._database.begin)\n",
+        without="",
         tests=(_RACES,),
     ),
     Guard(
@@ -184,7 +184,7 @@ GUARDS = (
     Guard(
         name="a broker that fails is left alone",
         file="sqr_jobs/adapters/dramatiq_queue.py",
-        code="            self._closed_from = self._now() + _BREAKER_S\n            raise\n",
+        code="            self._closed_from = self._now() + self._breaker_s\n            raise\n",
         without="            raise\n",
         tests=("tests/contracts/test_job_queue.py",),
     ),

@@ -18,6 +18,7 @@ BASE = ""
 FLOORS = {
     "jinja2": ("3.1.6", "flask"),
     "pyjwt": ("2.15", BASE),
+    "pymysql": ("1.1.1", "mysql"),
     "reportlab": ("5.0.1", BASE),
     "starlette": ("1.3.1", "fastapi"),
     "urllib3": ("2.8", "s3"),

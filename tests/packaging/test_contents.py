@@ -15,7 +15,7 @@ from tests.packaging.conftest import Built
 from tests.packaging.requirements import BASE, FLOORS, ROOT, lowest
 
 _PACKAGES = ("sqr_jobs", "sqr_jobs_fastapi", "sqr_jobs_flask")
-_EXTRAS = {"demo", "fastapi", "flask", "postgres", "rabbitmq", "redis", "s3"}
+_EXTRAS = {"demo", "fastapi", "flask", "mysql", "postgres", "rabbitmq", "redis", "s3"}
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,18 @@ from packaging.version import Version
 from tests.packaging.environments import CleanEnvironment
 from tests.packaging.requirements import BASE, FLOORS, ROOT
 
-_OF_EXTRAS = {"boto3", "fastapi", "flask", "httpx", "pika", "psycopg", "redis", "starlette", "uvicorn"}
+_OF_EXTRAS = {
+    "boto3",
+    "fastapi",
+    "flask",
+    "httpx",
+    "pika",
+    "psycopg",
+    "pymysql",
+    "redis",
+    "starlette",
+    "uvicorn",
+}
 _MOUNT = "import clean_host, sqr_jobs; sqr_jobs.mount(clean_host.report_jobs, has_own_login=True)"
 _SHARED = {"SQR_JOBS_DATABASE_URL": "sqlite:///jobs.db"}
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.asking import p99, post_for
 from tests.acceptance.deployment import Deployment
 from tests.acceptance.figures import Measured
 from tests.acceptance.fixtures import QUICK, ClientOf
@@ -107,9 +108,9 @@ def test_requests_are_accepted_at_once_while_rabbitmq_is_dead(
     waiting = [client.accepted(f"U-BEFORE-{number}") for number in range(10)]
     # When RabbitMQ is killed, and requests go on
     own_rabbitmq.kill()
-    took, during = _post_for(client_of, own_deployment, seconds=6)
+    took, during = post_for(client_of, own_deployment, seconds=6)
     measured("for the slowest POST while RabbitMQ was dead", max(took))
-    assert _p99(took) <= _BOUND_S
+    assert p99(took) <= _BOUND_S
     # And it comes back
     own_rabbitmq.start()
     began = time.monotonic()
@@ -131,9 +132,9 @@ def test_requests_are_accepted_at_once_while_rabbitmq_does_not_answer(
     client = client_of(own_deployment.fastapi())
     client.complete(client.accepted("U1"))
     with own_rabbitmq.frozen():
-        took, during = _post_for(client_of, own_deployment, seconds=6)
+        took, during = post_for(client_of, own_deployment, seconds=6)
     measured("for the slowest POST while RabbitMQ was frozen", max(took))
-    assert _p99(took) <= _BOUND_S
+    assert p99(took) <= _BOUND_S
     began = time.monotonic()
     for job_id in during:
         client.complete(job_id)
@@ -168,26 +169,3 @@ def test_a_worker_ends_in_order_while_rabbitmq_does_not_answer(
         took = time.monotonic() - began
     measured("from SIGTERM to a worker's end while RabbitMQ was frozen", took)
     assert took < 8
-
-
-def _post_for(
-    client_of: ClientOf, deployment: Deployment, *, seconds: float
-) -> tuple[list[float], list[str]]:
-    """Ask for reports, one after the other, through a server that began before and one that begins now."""
-    clients = [client_of(deployment.webs[0]), client_of(deployment.flask())]
-    took: list[float] = []
-    jobs: list[str] = []
-
-    def time_is_up() -> bool:
-        sent = time.monotonic()
-        jobs.append(clients[len(jobs) % 2].accepted(f"U-DURING-{len(jobs)}"))
-        took.append(time.monotonic() - sent)
-        return sent - began >= seconds and len(jobs) >= 100
-
-    began = time.monotonic()
-    wait_until(time_is_up, seconds=60, what="a hundred requests")
-    return took, jobs
-
-
-def _p99(took: list[float]) -> float:
-    return sorted(took)[round(len(took) * 0.99) - 1]

@@ -64,7 +64,7 @@ def _slower(one: Callable[[], object], other: Callable[[], object]) -> float:
     return slower / _PAIRS
 
 
-@pytest.mark.parametrize("route", ["status", "download_url"])
+@pytest.mark.parametrize("route", ["status", "download_url", "cancel"])
 def test_another_orgs_job_takes_as_long_as_an_unknown_id(client: Client, route: str) -> None:
     """I10: an answer that is the same to the byte and comes later would tell all the same."""
     job_id = client.complete(org="globex")

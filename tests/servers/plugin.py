@@ -18,13 +18,33 @@ from tests.servers.s3 import S3Bucket, S3Server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["postgres_server", "postgres_url", "redis_server", "redis_url", "s3_bucket", "s3_server"]
+    from tests.servers.mariadb import MariadbServer
+
+__all__ = [
+    "mariadb_server",
+    "mariadb_url",
+    "postgres_server",
+    "postgres_url",
+    "redis_server",
+    "redis_url",
+    "s3_bucket",
+    "s3_server",
+]
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """Give the session's PostgreSQL server."""
     with PostgresServer.from_environment() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariadbServer]:
+    """Give the session's MariaDB server; only `nox -s mariadb` has its driver."""
+    from tests.servers.mariadb import MariadbServer
+
+    with MariadbServer.from_environment() as server:
         yield server
 
 
@@ -50,6 +70,16 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     yield url
     postgres_server.start()
     postgres_server.drop_database(url)
+
+
+@pytest.fixture
+def mariadb_url(mariadb_server: MariadbServer) -> Iterator[str]:
+    """Give the SQLAlchemy URL of an empty database, likewise dropped after the test."""
+    mariadb_server.start()
+    url = mariadb_server.create_database()
+    yield url
+    mariadb_server.start()
+    mariadb_server.drop_database(url)
 
 
 @pytest.fixture

@@ -82,9 +82,11 @@ class FakeExecution:
         self._note("fail", code, cause)
         return JobState.FAILED if self.owns_the_job else None
 
-    def give_back(self, claim: Claim, *, delay_ms: int, code: JobErrorCode | None = None) -> bool:
+    def give_back(
+        self, claim: Claim, *, delay_ms: int, code: JobErrorCode | None = None, cause: str | None = None
+    ) -> bool:
         """Give back while the job is owned."""
-        self._note("give_back", delay_ms, code)
+        self._note("give_back", delay_ms, code, cause)
         return self.owns_the_job
 
     def names(self) -> list[object]:

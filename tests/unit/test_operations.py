@@ -168,10 +168,29 @@ def test_no_job_forgets_its_person_before_its_documents_are_gone() -> None:
             raise DocumentsUnavailable("down")
 
     store = _Jobs(_numbered(1))
-    with pytest.raises(DocumentsUnavailable):
-        _operations(store, documents=Down()).erase("acme", "U1")
+    receipt = _operations(store, documents=Down()).erase("acme", "U1")
+    assert (receipt.stopped_by, receipt.jobs, receipt.cancelled) == ("down", 0, 1)
     assert [job.user_id for job in store.jobs.values()] == ["U1"]
     assert _operations(store).erase("acme", "U1").jobs == 1
+
+
+def test_an_erasure_that_an_outage_ends_tells_what_was_done_by_then() -> None:
+    """What was deleted is deleted: the receipt of half an erasure is a proof too, and says so."""
+
+    class Tired(FakeDocuments):
+        def delete(self, key: str) -> None:
+            if len(self.stored) == 20:
+                raise DocumentsUnavailable("down")
+            super().delete(key)
+
+    store, documents = _Jobs(*(_numbered(number, state=JobState.FAILED) for number in range(150))), Tired()
+    documents.stored = {f"{job_id}/1.pdf": b"" for job_id in store.jobs}
+    first = _operations(store, documents=documents).erase("acme", "U1")
+    assert (first.jobs, first.objects, first.stopped_by) == (100, 130, "down")
+    assert len(first.job_ids) == 100
+    second = _operations(store).erase("acme", "U1")
+    assert (second.jobs, second.stopped_by) == (50, None)
+    assert set(first.job_ids).isdisjoint(second.job_ids)
 
 
 @pytest.mark.parametrize(("org", "user"), [("", "U1"), ("acme", ""), ("", "")])

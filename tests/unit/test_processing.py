@@ -149,14 +149,16 @@ def test_a_template_that_this_worker_lacks_gives_the_job_back_for_five_seconds(w
     """A worker of the next deployment may know it; the code is kept for the deadline's sake."""
     workshop.producer.raises = AttemptFailed(JobErrorCode.TEMPLATE_NOT_FOUND, "no template report v1")
     workshop.processor.process()
-    assert workshop.jobs.calls[1:] == [("give_back", 5_000, JobErrorCode.TEMPLATE_NOT_FOUND)]
+    assert workshop.jobs.calls[1:] == [
+        ("give_back", 5_000, JobErrorCode.TEMPLATE_NOT_FOUND, "no template report v1")
+    ]
 
 
 def test_an_attempt_that_is_aborted_gives_its_job_back_at_once(workshop: Workshop) -> None:
     """Another worker has it a moment later, and it counts as no failure."""
     workshop.producer.during = lambda _lease: workshop.processor.abort()
     assert workshop.processor.process() is True
-    assert workshop.jobs.calls[1:] == [("give_back", 0, None)]
+    assert workshop.jobs.calls[1:] == [("give_back", 0, None, None)]
 
 
 def test_a_job_that_cannot_be_given_back_is_left_to_its_lease(workshop: Workshop) -> None:

@@ -34,6 +34,10 @@ class _Jobs:
         self.noted.append(item.job_id)
         return True
 
+    def refused(self, item: Collectable) -> None:
+        self.left.remove(item.job_id)
+        self.left.append(item.job_id)
+
     def purge(self, limit: int) -> int:
         purged = min(limit, self.old)
         self.old -= purged
@@ -108,8 +112,20 @@ def test_an_object_that_may_not_be_deleted_holds_up_no_other() -> None:
     jobs, documents = _Jobs(ended=20), _Documents(refused=[0, 7])
     with pytest.raises(DocumentsUnavailable):
         _retention(jobs, documents).run()
-    assert jobs.left == ["job-0", "job-7"]
+    assert sorted(jobs.left) == ["job-0", "job-7"]
     assert len(documents.deleted) == 18
+
+
+def test_any_number_of_objects_that_may_not_be_deleted_holds_up_no_other() -> None:
+    """A run ends after five refusals in a row; these must not be the head of the next run again."""
+    jobs, documents = _Jobs(ended=300), _Documents(refused=range(120))
+    for _ in range(120 // 5):
+        with pytest.raises(DocumentsUnavailable):
+            _retention(jobs, documents).run()
+    with pytest.raises(DocumentsUnavailable):
+        _retention(jobs, documents).run()
+    assert len(documents.deleted) == 180
+    assert sorted(jobs.left) == sorted(f"job-{number}" for number in range(120))
 
 
 def test_a_database_that_goes_away_is_told_and_nothing_more_is_deleted() -> None:

@@ -1,14 +1,18 @@
 """The only way text reaches ReportLab."""
 
+import io
 import time
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
+import pikepdf
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup
 from reportlab.lib.styles import ParagraphStyle
+from reportlab.platypus import Flowable, KeepInFrame, KeepTogether, Table
 
 import sqr_jobs.documents.text
 from sqr_jobs import Paragraph
@@ -180,6 +184,102 @@ def test_a_hundred_kilobytes_of_text_are_laid_out_in_seconds(text: str) -> None:
     shown = "".join(pages_of(document))
     assert "before" in shown
     assert "after" in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " ".join(f"word{number}" for number in range(1_200)),
+        "word " * 2_500,
+        "x" * 9_000,
+        "y" * 3_990 + " " + "z" * 6_000,
+        "\n".join(f"line {number}" for number in range(300)),
+        "\n" * 300 + "end",
+        "a\u00a0b \u2003 c\t" * 1_500,
+        "two words\n" + "more words " * 800,
+    ],
+    ids=[
+        "words",
+        "words that end with a piece",
+        "one word",
+        "two words",
+        "lines",
+        "line breaks",
+        "blanks",
+        "a line and words",
+    ],
+)
+def test_long_text_is_broken_into_the_lines_that_a_paragraph_would_have(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a piece of it ends must not be seen: no short line, no word lost, doubled or joined."""
+
+    def lines() -> list[str]:
+        indented = ParagraphStyle("indented", style("body"), firstLineIndent=40)
+        content = [Paragraph("before"), Paragraph(text, indented), Paragraph("after")]
+        bare = template_of(lambda: content, draw_page=lambda *_: None)
+        shown = "\n".join(pages_of(lay_out(bare, Nothing())))
+        return [text for text in shown.split("\n") if text.strip()]
+
+    monkeypatch.setattr("sqr_jobs.documents.text._LONG", 1_000_000)
+    monkeypatch.setattr("sqr_jobs.documents.text._MANY_LINES", 1_000_000)
+    whole = lines()
+    monkeypatch.setattr("sqr_jobs.documents.text._LONG", 100)
+    monkeypatch.setattr("sqr_jobs.documents.text._MANY_LINES", 100)
+    assert lines() == whole
+
+
+_AROUND: dict[str, Callable[[Flowable], Flowable]] = {
+    "a group": lambda text: KeepTogether([Paragraph("h"), text]),
+    "a box that cuts": lambda text: KeepInFrame(300, 300, [text], mode="truncate"),
+    "a box that shrinks": lambda text: KeepInFrame(300, 300, [text], mode="shrink"),
+    "a row that goes on": lambda text: Table([[text, "x"]], colWidths=[200, 50], splitInRow=1),
+}
+
+
+@pytest.mark.parametrize("around", _AROUND.values(), ids=_AROUND)
+def test_long_text_stands_wherever_a_paragraph_can(
+    around: Callable[[Flowable], Flowable], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What holds it asks for its height, splits it or draws it as it is."""
+
+    def shown() -> int:
+        made = template_of(lambda: [around(Paragraph("word " * 3_000, "cell"))])
+        return "".join(pages_of(lay_out(made, Nothing()))).count("word")
+
+    whole = shown()
+    assert whole >= 3_000
+    monkeypatch.setattr("sqr_jobs.documents.text._LONG", 100)
+    assert shown() == whole
+
+
+def test_a_megabyte_of_text_is_laid_out_in_seconds() -> None:
+    """ReportLab alone takes minutes, and an attempt has one: whose name is a book gets a book."""
+    text = " ".join(f"{number:07}" for number in range(125_000))
+    started = time.process_time()
+    document = lay_out(template_of(lambda: [Paragraph(text)]), Nothing())
+    assert time.process_time() - started < 40
+    with pikepdf.open(io.BytesIO(document)) as pdf:
+        assert len(pdf.pages) > 150
+
+
+@pytest.mark.parametrize(
+    "text", [" " * 50_000, "\u3000" * 50_000, " \n" * 25_000], ids=["blanks", "wide", "lines"]
+)
+def test_blanks_without_end_are_no_error(text: str) -> None:
+    """Nothing to show is shown as nothing."""
+    document = lay_out(
+        template_of(lambda: [Paragraph("before"), Paragraph(text), Paragraph("after")]), Nothing()
+    )
+    shown = "".join(pages_of(document))
+    assert shown.index("before") < shown.index("after")
+
+
+def test_a_line_is_cut_where_nobody_reads_on() -> None:
+    """A title stands in the document once and on each of its pages: it must not be a megabyte there."""
+    assert line("word " * 200_000).endswith("word\u2026")
+    assert len(line("x" * 1_000_000)) < 5_000
+    assert line("x" * 2_000) == "x" * 2_000
 
 
 def test_the_fonts_are_this_packages_own() -> None:

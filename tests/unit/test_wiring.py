@@ -1,6 +1,7 @@
 """What a host passes to build_report_jobs, held against the settings."""
 
 import sys
+from pathlib import Path
 
 import pytest
 from dramatiq import Middleware
@@ -79,6 +80,23 @@ def test_a_template_s_own_lifetime_goes_before_the_settings() -> None:
     made = build_report_jobs(Settings(), users=People(), templates=[Kept()])
     chosen = made.templates.choose(Caller(org_id="acme"), People().find("U1"))  # type: ignore[arg-type]
     assert made.templates.document_lifetime_s(chosen) == 604_800
+
+
+@pytest.mark.parametrize(
+    ("factory", "words"),
+    [
+        ("tests.host.reports:no_such_function", "has no function no_such_function"),
+        ("tests.host.no_such_module:report_jobs", "there is no module tests.host.no_such_module"),
+    ],
+)
+def test_a_wrong_factory_stops_the_embedded_worker_at_its_start(
+    factory: str, words: str, tmp_path: Path
+) -> None:
+    """Else the web process serves, accepts, and each job waits for its deadline."""
+    wrong = Settings(factory=factory, render="child", data_dir=tmp_path)
+    made = build_report_jobs(wrong, users=People(), templates=[Report()])
+    with pytest.raises(ConfigurationError, match=words):
+        made.start()
 
 
 def test_a_quota_whose_window_outlives_the_jobs_is_refused() -> None:

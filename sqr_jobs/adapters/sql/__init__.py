@@ -1,4 +1,4 @@
-"""The job store on SQLAlchemy Core, for PostgreSQL and SQLite."""
+"""The job store on SQLAlchemy Core, for PostgreSQL, MariaDB, MySQL and SQLite."""
 
 from sqr_jobs.adapters.sql.engine import Database, engine_for
 from sqr_jobs.adapters.sql.execution import SqlJobExecution

@@ -6,21 +6,25 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, event
 
-__all__ = ["after_commit", "collecting"]
+__all__ = ["Awaiting", "after_commit", "collecting"]
 
 _KEY = "sqr_jobs_after_commit"
 
 
 @dataclass(frozen=True)
-class _Awaiting:
+class Awaiting:
     """What waits for the commit."""
 
     action: Callable[[], None]
+    in_doubt: Callable[[], None]
+    """Done instead where the COMMIT of a transaction of our own raised: it may have come through."""
     savepoint: int
     """The number of the innermost savepoint that it stands in; later ones have higher numbers."""
 
 
-def after_commit(connection: Connection, action: Callable[[], None]) -> None:
+def after_commit(
+    connection: Connection, action: Callable[[], None], *, in_doubt: Callable[[], None] = lambda: None
+) -> None:
     """Do something, such as logging a transition, once it is true.
 
     In a transaction of our own that is after the COMMIT. In a host's it is when the host commits, and never
@@ -30,21 +34,23 @@ def after_commit(connection: Connection, action: Callable[[], None]) -> None:
         _watch(connection)
     nested = connection.get_nested_transaction()
     name = nested._savepoint if nested is not None else "0"  # noqa: SLF001 - there is no public way
-    connection.info[_KEY].append(_Awaiting(action, _number(name)))
+    connection.info[_KEY].append(Awaiting(action, in_doubt, _number(name)))
 
 
 @contextmanager
-def collecting(connection: Connection) -> Iterator[list[Callable[[], None]]]:
-    """Collect the actions of a transaction of our own, for the caller to run after its commit."""
-    waiting: list[_Awaiting] = []
-    actions: list[Callable[[], None]] = []
+def collecting(connection: Connection, actions: list[Awaiting]) -> Iterator[None]:
+    """Collect into `actions` those of a transaction of our own, for the caller to run after its commit.
+
+    There are none where the transaction's body raised.
+    """
+    waiting: list[Awaiting] = []
     info = connection.info  # of a connection that broke meanwhile it can't be had any more
     info[_KEY] = waiting
     try:
-        yield actions
+        yield
     finally:
         del info[_KEY]
-    actions.extend(each.action for each in waiting)
+    actions.extend(waiting)
 
 
 def _watch(connection: Connection) -> None:

@@ -26,3 +26,10 @@ def _postgresql(_element: epoch_ms, _compiler: SQLCompiler, **_kw: Any) -> str:
 def _sqlite(_element: epoch_ms, _compiler: SQLCompiler, **_kw: Any) -> str:
     # now() has no fractions there; julianday has.
     return "cast((julianday('now') - 2440587.5) * 86400000 as integer)"
+
+
+@compiles(epoch_ms, "mysql")
+@compiles(epoch_ms, "mariadb")
+def _mysql(_element: epoch_ms, _compiler: SQLCompiler, **_kw: Any) -> str:
+    # unix_timestamp() reads the session's time zone, in which one hour of the year comes twice.
+    return "(timestampdiff(microsecond, '1970-01-01', utc_timestamp(6)) div 1000)"

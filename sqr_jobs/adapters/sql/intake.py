@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Integer, RowMapping, bindparam, func, insert, select, text
+from sqlalchemy import BigInteger, Connection, Integer, RowMapping, bindparam, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from sqr_jobs.adapters.sql.engine import Database, translated
@@ -18,7 +18,6 @@ from sqr_jobs.domain.job import IdempotencyKey, Job, NewJob, Reservation
 from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.domain.states import JobState
 from sqr_jobs.errors import (
-    ConfigurationError,
     DatabaseUnavailable,
     IdempotencyKeyInUse,
     JobAlreadyActive,
@@ -27,7 +26,6 @@ from sqr_jobs.errors import (
 
 __all__ = ["SqlJobIntake"]
 
-_LOCK_ORG = text("SELECT pg_advisory_xact_lock(hashtextextended(:org, 7305))")
 _INSERT = insert(job)
 _TRIES = 3
 
@@ -85,11 +83,12 @@ class SqlJobIntake:
     def _create(
         self, connection: Connection, new: NewJob, ceiling: RateLimit, reservation: Reservation | None
     ) -> Job:
-        if not self._database.is_sqlite:  # there, BEGIN IMMEDIATE is the lock
-            connection.execute(_LOCK_ORG, {"org": new.org_id})
+        self._database.dialect.lock_org(connection, new.org_id, self._database.begin)
         now, has_active = self._refuse_over_ceiling(connection, new, ceiling)
         if has_active:
             self._refuse_second(connection, new)
+            # The other one has just ended, after that moment: times must not say that both were active.
+            now, _ = self._refuse_over_ceiling(connection, new, ceiling)
         created = self._insert(connection, new, now)
         if reservation is not None:
             self._idempotency.record(connection, reservation, created.job_id)
@@ -130,17 +129,7 @@ class SqlJobIntake:
     def _transaction(self, connection: Connection | None) -> AbstractContextManager[Connection]:
         if connection is None:
             return self._database.begin()
-        if self._database.is_sqlite:
-            driver: Any = connection.connection.dbapi_connection
-            if not driver.in_transaction:
-                # Python's driver begins no transaction for a SAVEPOINT, whose release would then commit.
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-        elif connection.get_isolation_level() != "READ COMMITTED":
-            raise ConfigurationError(
-                "reports.create(connection=…) needs a transaction in READ COMMITTED: a stricter one "
-                "can't see what other requests of the organisation have just created. Use a connection with "
-                'execution_options(isolation_level="READ COMMITTED").'
-            )
+        self._database.dialect.enter(connection)
         return _savepoint(connection)
 
     def _refuse_over_ceiling(

@@ -79,6 +79,7 @@ class SqlJobOperations:
                     document_sha256=None,
                     # What an attempt stores from now on, which nothing can stop, is collected in an hour.
                     collected=NOTHING_YET,
+                    collection_refused_at=None,
                     completed_at=func.coalesce(job.c.completed_at, self._database.now),
                 )
             )

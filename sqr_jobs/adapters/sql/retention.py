@@ -35,7 +35,12 @@ class SqlJobRetention:
         ended = (job.c.collected == NOTHING_YET) & (job.c.completed_at <= before)
         expired = (job.c.collected == DOCUMENT_STAYS) & (job.c.document_expires_at <= before)
         columns = (job.c.job_id, job.c.collected, job.c.document_key, job.c.document_expires_at)
-        found = select(*columns, self._database.now.label("as_of")).where(or_(ended, expired)).limit(limit)
+        found = (
+            select(*columns, self._database.now.label("as_of"))
+            .where(or_(ended, expired))
+            .order_by(job.c.collection_refused_at.is_not(None), job.c.collection_refused_at)
+            .limit(limit)
+        )
         with self._database.read() as connection:
             rows = connection.execute(found).all()
             keys = claimed_keys(connection, [row.job_id for row in rows])
@@ -62,6 +67,15 @@ class SqlJobRetention:
                 .values(collected=item.reached)
             )
         return changed.rowcount == 1
+
+    def refused(self, item: Collectable) -> None:
+        """Note when."""
+        with self._database.begin() as connection:
+            connection.execute(
+                update(job)
+                .where(job.c.job_id == item.job_id, job.c.collected == item.seen)
+                .values(collection_refused_at=self._database.now)
+            )
 
     def purge(self, limit: int) -> int:
         """Delete rows that hold no object; audit and idempotency rows go with them."""

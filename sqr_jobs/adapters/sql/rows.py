@@ -13,9 +13,20 @@ from sqr_jobs.adapters.sql.tables import audit, job
 from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.job import Document, Job, TemplateRef
 from sqr_jobs.domain.states import TERMINAL, TRANSITIONS, JobState, Transition
+from sqr_jobs.errors import DatabaseUnavailable
 from sqr_jobs.logs import job_fields
 
-__all__ = ["expire", "is_due", "is_overdue", "job_from_row", "move", "record", "select_jobs", "tell"]
+__all__ = [
+    "expire",
+    "is_due",
+    "is_overdue",
+    "job_from_row",
+    "move",
+    "record",
+    "select_jobs",
+    "state_of",
+    "tell",
+]
 
 _logger = logging.getLogger("sqr_jobs.jobs")
 
@@ -38,7 +49,7 @@ def job_from_row(row: Row[Any]) -> Job:
         org_id=row.org_id,
         user_id=row.user_id,
         template=TemplateRef(name=row.template, version=row.template_version),
-        state=JobState(row.state),
+        state=state_of(row.state),
         attempt=row.attempt,
         failures=row.failures,
         crashes=row.crashes,
@@ -56,6 +67,16 @@ def job_from_row(row: Row[Any]) -> Job:
         document=document,
         document_expires_at=row.document_expires_at,
     )
+
+
+def state_of(written: str) -> JobState:
+    """Read a state. Raises `DatabaseUnavailable` for one that only a later version knows."""
+    try:
+        return JobState(written)
+    except ValueError:
+        raise DatabaseUnavailable(
+            f"A job is in a state that a later version of sqr-jobs wrote ({written}). Upgrade this process."
+        ) from None
 
 
 def is_due(now: ColumnElement[int]) -> ColumnElement[bool]:
@@ -149,7 +170,24 @@ def record(
             "cause": _storable(cause) if cause else None,
         },
     )
-    after_commit(connection, lambda: tell(seen, source, target, attempt=attempt, why=why, code=code))
+    after_commit(
+        connection,
+        lambda: tell(seen, source, target, attempt=attempt, why=why, code=code),
+        in_doubt=lambda: _doubt(seen, source, target, why),
+    )
+
+
+def _doubt(job: Job, source: JobState | None, target: JobState, why: str) -> None:
+    """Log a change of which nobody here knows whether it is committed."""
+    _logger.warning(
+        "job %s: %s -> %s (%s) is in doubt, the database's answer to its COMMIT was lost. The job's history "
+        "tells; what did not happen is done again, or ends with the job's lease or deadline",
+        job.job_id,
+        source or "new",
+        target,
+        why,
+        extra=job_fields(job),
+    )
 
 
 def tell(

@@ -1,5 +1,7 @@
 """The tables. Instants are BIGINT epoch milliseconds by the database's clock; ids compare byte for byte."""
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -33,6 +35,17 @@ def _id(length: int) -> String:
     return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
+# MariaDB reads the first comment alone, MySQL the second: both collations compare bytes, blanks included.
+_MYSQL = {
+    "engine": "InnoDB",
+    "row_format": "DYNAMIC",
+    "charset": "utf8mb4",
+    "collate": "/*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */",
+}
+_OPTIONS: dict[str, Any] = {
+    f"{name}_{option}": value for name in ("mysql", "mariadb") for option, value in _MYSQL.items()
+}
+
 job = Table(
     "sqr_jobs_job",
     metadata,
@@ -61,6 +74,8 @@ job = Table(
     Column("document_lifetime_ms", BigInteger, nullable=False),
     # How far the deletion of its objects has come; see retention.py.
     Column("collected", Integer, nullable=False),
+    # When the store last refused to delete one of them: those wait behind all others.
+    Column("collection_refused_at", BigInteger),
     # 1 while the job is active, else NULL, and NULLs are never equal: one active job per org and user, on
     # every database.
     Column(
@@ -72,6 +87,7 @@ job = Table(
     Index("sqr_jobs_job_accepted", "org_id", "created_at"),
     Index("sqr_jobs_job_due", "active_slot", "available_at"),
     Index("sqr_jobs_job_collected", "collected", "completed_at"),
+    **_OPTIONS,
 )
 
 identity = Table(
@@ -82,6 +98,7 @@ identity = Table(
     # Where the tables stand, and the oldest revision whose library they serve; written by each revision.
     Column("revision", String(32), nullable=False),
     Column("serves_from", String(32), nullable=False),
+    **_OPTIONS,
 )
 
 idempotency = Table(
@@ -96,6 +113,7 @@ idempotency = Table(
     Column("lapses_at", BigInteger, nullable=False),
     Index("sqr_jobs_idempotency_lapsed", "lapses_at"),
     Index("sqr_jobs_idempotency_of_job", "job_id"),
+    **_OPTIONS,
 )
 
 audit = Table(
@@ -112,4 +130,5 @@ audit = Table(
     Column("error_code", String(64)),
     Column("cause", Text),
     Index("sqr_jobs_audit_of_job", "job_id"),
+    **_OPTIONS,
 )

@@ -6,11 +6,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, delete, func, select, tuple_
 
 from sqr_jobs.adapters.sql.engine import Database
-from sqr_jobs.adapters.sql.rows import expire, is_due, is_overdue, job_from_row, move, select_jobs
+from sqr_jobs.adapters.sql.rows import expire, is_due, is_overdue, job_from_row, move, select_jobs, state_of
 from sqr_jobs.adapters.sql.tables import audit, idempotency, identity, job
 from sqr_jobs.domain.failures import GiveUp, JobErrorCode, RetryPolicy, after_lost_lease
 from sqr_jobs.domain.job import Job, JobEvent
-from sqr_jobs.domain.states import JobState, Transition
+from sqr_jobs.domain.states import ACTIVE, JobState, Transition
 
 __all__ = ["SqlJobHistory", "SqlJobUpkeep"]
 
@@ -57,6 +57,7 @@ class SqlJobUpkeep:
     def reap_deadlines(self, limit: int) -> int:
         """End active jobs that are past their deadline, likewise."""
         overdue = (job.c.active_slot == 1) & (job.c.deadline_at <= self._database.now)
+        overdue &= job.c.state.in_(sorted(ACTIVE))  # what a later version has put elsewhere is its to end
         return self._reap(overdue, limit, lambda c, seen: expire(c, self._overdue, seen))
 
     def forget_keys(self, limit: int) -> int:
@@ -121,8 +122,8 @@ class SqlJobHistory:
             JobEvent(
                 job_id=row.job_id,
                 at=row.at,
-                from_state=JobState(row.from_state) if row.from_state else None,
-                to_state=JobState(row.to_state),
+                from_state=state_of(row.from_state) if row.from_state else None,
+                to_state=state_of(row.to_state),
                 attempt=row.attempt,
                 why=row.why,
                 token=row.lease_token,

@@ -1,5 +1,7 @@
 """The jobs and their history."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -11,8 +13,7 @@ branch_labels = ("sqr_jobs",)
 depends_on = None
 
 # Made by the database, so that a script of `--sql` gives each database an identity of its own.
-_RANDOM = sa.text("gen_random_uuid()")
-_RANDOM_SQLITE = sa.text("lower(hex(randomblob(16)))")
+_RANDOM = {"postgresql": "gen_random_uuid()", "sqlite": "lower(hex(randomblob(16)))"}
 _TERMINAL_STAYS = """
 CREATE FUNCTION sqr_jobs_terminal_stays() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -29,10 +30,28 @@ CREATE TRIGGER sqr_jobs_terminal_stays BEFORE UPDATE OF state ON sqr_jobs_job FO
 WHEN OLD.state IN ('COMPLETE', 'FAILED', 'CANCELLED') AND NEW.state IS NOT OLD.state
 BEGIN SELECT RAISE(ABORT, 'a terminal job never changes its state'); END
 """
+_TERMINAL_STAYS_MYSQL = """
+CREATE TRIGGER sqr_jobs_terminal_stays BEFORE UPDATE ON sqr_jobs_job FOR EACH ROW
+IF OLD.state IN ('COMPLETE', 'FAILED', 'CANCELLED') AND NOT (NEW.state <=> OLD.state) THEN
+  SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a terminal job never changes its state';
+END IF
+"""
+# MariaDB reads the first comment alone, MySQL the second: both collations compare bytes, blanks included.
+_MYSQL: Any = {
+    f"{name}_{option}": value
+    for name in ("mysql", "mariadb")
+    for option, value in (
+        ("engine", "InnoDB"),
+        ("row_format", "DYNAMIC"),
+        ("charset", "utf8mb4"),
+        ("collate", "/*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */"),
+    )
+}
 
 
 def upgrade() -> None:
     begin()
+    database = op.get_context().dialect.name
     op.create_table(
         "sqr_jobs_job",
         sa.Column("job_id", _id(36), nullable=False),
@@ -59,6 +78,7 @@ def upgrade() -> None:
         sa.Column("document_expires_at", sa.BigInteger),
         sa.Column("document_lifetime_ms", sa.BigInteger, nullable=False),
         sa.Column("collected", sa.Integer, nullable=False),
+        sa.Column("collection_refused_at", sa.BigInteger),
         sa.Column(
             "active_slot",
             sa.Integer,
@@ -66,21 +86,11 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("job_id", name=op.f("sqr_jobs_job_pkey")),
         sa.UniqueConstraint("org_id", "user_id", "active_slot", name=op.f("sqr_jobs_one_active_job")),
+        **_MYSQL,
     )
     op.create_index(op.f("sqr_jobs_job_accepted"), "sqr_jobs_job", ["org_id", "created_at"])
     op.create_index(op.f("sqr_jobs_job_due"), "sqr_jobs_job", ["active_slot", "available_at"])
     op.create_index(op.f("sqr_jobs_job_collected"), "sqr_jobs_job", ["collected", "completed_at"])
-    identity = op.create_table(
-        "sqr_jobs_identity",
-        sa.Column("identity", sa.String(36), nullable=False),
-        sa.Column("revision", sa.String(32), nullable=False),
-        sa.Column("serves_from", sa.String(32), nullable=False),
-        sa.PrimaryKeyConstraint("identity", name=op.f("sqr_jobs_identity_pkey")),
-    )
-    is_postgresql = op.get_context().dialect.name == "postgresql"
-    here = op.inline_literal(revision)
-    row = {"identity": _RANDOM if is_postgresql else _RANDOM_SQLITE, "revision": here, "serves_from": here}
-    op.execute(sa.insert(identity).values(row).inline())
     op.create_table(
         "sqr_jobs_idempotency",
         sa.Column("org_id", _id(255), nullable=False),
@@ -91,6 +101,7 @@ def upgrade() -> None:
         sa.Column("lapses_at", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("org_id", "key_hash", name=op.f("sqr_jobs_idempotency_pkey")),
         _of_job("sqr_jobs_idempotency_job_id_fkey"),
+        **_MYSQL,
     )
     op.create_index(op.f("sqr_jobs_idempotency_lapsed"), "sqr_jobs_idempotency", ["lapses_at"])
     op.create_index(op.f("sqr_jobs_idempotency_of_job"), "sqr_jobs_idempotency", ["job_id"])
@@ -113,22 +124,55 @@ def upgrade() -> None:
         sa.Column("cause", sa.Text),
         sa.PrimaryKeyConstraint("audit_id", name=op.f("sqr_jobs_audit_pkey")),
         _of_job("sqr_jobs_audit_job_id_fkey"),
+        **_MYSQL,
     )
     op.create_index(op.f("sqr_jobs_audit_of_job"), "sqr_jobs_audit", ["job_id"])
-    if is_postgresql:
+    if database == "postgresql":
         op.execute(_TERMINAL_STAYS)
         op.execute(_TERMINAL_STAYS_TRIGGER)
-    else:
+    elif database == "sqlite":
         op.execute(_TERMINAL_STAYS_SQLITE)
+    else:
+        _guard_on_mysql()
+    identity = op.create_table(
+        "sqr_jobs_identity",
+        sa.Column("identity", sa.String(36), nullable=False),
+        sa.Column("revision", sa.String(32), nullable=False),
+        sa.Column("serves_from", sa.String(32), nullable=False),
+        sa.PrimaryKeyConstraint("identity", name=op.f("sqr_jobs_identity_pkey")),
+        **_MYSQL,
+    )
+    # The last step: where each statement commits, the row says that all the others came through.
+    here = op.inline_literal(revision)
+    row = {"identity": sa.text(_RANDOM.get(database, "uuid()")), "revision": here, "serves_from": here}
+    op.execute(sa.insert(identity).values(row).inline())
 
 
 def downgrade() -> None:
-    op.drop_table("sqr_jobs_audit")
-    op.drop_table("sqr_jobs_idempotency")
-    op.drop_table("sqr_jobs_identity")
-    op.drop_table("sqr_jobs_job")
+    # Repeatable, and the row goes last: see `upgrade`.
+    is_mysql = op.get_context().dialect.name in ("mysql", "mariadb")
+    for table in ("audit", "idempotency", *(["org_lock"] if is_mysql else []), "job", "identity"):
+        op.drop_table(f"sqr_jobs_{table}", if_exists=True)
     if op.get_context().dialect.name == "postgresql":
         op.execute("DROP FUNCTION sqr_jobs_terminal_stays()")
+
+
+def _guard_on_mysql() -> None:
+    op.create_table(
+        "sqr_jobs_org_lock",
+        sa.Column("org_id", sa.String(255), nullable=False),
+        sa.Column("taken", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("org_id", name=op.f("sqr_jobs_org_lock_pkey")),
+        if_not_exists=True,
+        **_MYSQL,
+    )
+    if not op.get_context().as_sql:
+        op.execute(_TERMINAL_STAYS_MYSQL)
+        return
+    script = op.get_context().impl  # in which the client would end the statement at its first semicolon
+    script.static_output("DELIMITER //")
+    script.static_output(f"{_TERMINAL_STAYS_MYSQL.strip()} //")
+    script.static_output("DELIMITER ;")
 
 
 def _id(length: int) -> sa.String:

@@ -1,0 +1,34 @@
+"""What differs between the databases: one file each, and all other code asks here."""
+
+from sqlalchemy import Engine
+
+from sqr_jobs.adapters.sql.dialects.dialect import Dialect
+from sqr_jobs.adapters.sql.dialects.mysql import MySql
+from sqr_jobs.adapters.sql.dialects.postgresql import PostgreSql
+from sqr_jobs.adapters.sql.dialects.sqlite import Sqlite
+from sqr_jobs.errors import ConfigurationError
+
+__all__ = ["Dialect", "dialect_named", "dialect_of", "lacks_tables"]
+
+_DIALECTS: tuple[Dialect, ...] = (PostgreSql(), MySql(), Sqlite())
+
+
+def dialect_named(name: str) -> Dialect | None:
+    """Find a dialect by the name that SQLAlchemy has for it."""
+    return next((dialect for dialect in _DIALECTS if name in dialect.names), None)
+
+
+def dialect_of(engine: Engine) -> Dialect:
+    """Find the dialect of an engine. Raises `ConfigurationError` where it is none that holds jobs."""
+    found = dialect_named(engine.dialect.name)
+    if found is None:
+        raise ConfigurationError(
+            f"The engine speaks {engine.dialect.name}. Pass one for PostgreSQL, MariaDB, MySQL or SQLite, "
+            "or set SQR_JOBS_DATABASE_URL."
+        )
+    return found
+
+
+def lacks_tables(error: BaseException) -> bool:
+    """Whether a driver says that a table or column of ours is not there."""
+    return any(dialect.lacks_tables(error) for dialect in _DIALECTS)

@@ -1,0 +1,94 @@
+"""What a database has to bring with it to hold jobs."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, ClassVar
+
+from sqlalchemy import URL, Connection, Engine
+
+from sqr_jobs.errors import ConfigurationError
+
+__all__ = ["Dialect", "Transaction", "dotted", "needing_driver"]
+
+Transaction = Callable[[], AbstractContextManager[Connection]]
+"""Begins a transaction of our own, and commits it."""
+
+
+class Dialect(ABC):
+    """One kind of database; stateless, so one object serves all engines."""
+
+    names: ClassVar[frozenset[str]]
+    """What SQLAlchemy calls it."""
+    url: ClassVar[str]
+    """How a URL of it begins, for a message."""
+    drivers: ClassVar[Mapping[str, str]]
+    """What a URL may name, and what is then used."""
+    lends_pool: ClassVar[bool] = True
+    """Whether a host's pool is used as it is; else only its URL."""
+    reads_without_transaction: ClassVar[bool] = False
+    """Whether AUTOCOMMIT saves messages to the server."""
+    migrates_as_one: ClassVar[bool] = False
+    """Whether a whole migration is one transaction, begun before anything is looked at."""
+    commits_each_step: ClassVar[bool] = False
+    """Whether each statement that changes a table commits, so that a migration can fail midway."""
+
+    @abstractmethod
+    def make_engine(self, url: URL, *, timeout_s: float, pool_size: int) -> Engine:
+        """Make an engine none of whose connections waits for ever. Raises `ConfigurationError`."""
+
+    @abstractmethod
+    def reading(self, connection: Connection, timeout_ms: int | None) -> AbstractContextManager[None]:
+        """Bound the statements of a host's connection; None for one of our own, which is bound already."""
+
+    def writing(self, connection: Connection, timeout_ms: int | None) -> AbstractContextManager[None]:
+        """Do what a transaction that writes begins with, and bound it likewise."""
+        return self.reading(connection, timeout_ms)
+
+    @abstractmethod
+    def lock_org(self, connection: Connection, org_id: str, beside: Transaction) -> None:
+        """Let one transaction at a time create jobs of an org; the lock goes with the transaction.
+
+        `beside` begins another transaction, for what must not go with this one.
+        """
+
+    def enter(self, connection: Connection) -> None:
+        """Enter a host's transaction. Raises `ConfigurationError` where its count could be of the past."""
+        if connection.get_isolation_level() != "READ COMMITTED":
+            raise ConfigurationError(
+                "reports.create(connection=…) needs a transaction in READ COMMITTED: a stricter one "
+                "can't see what other requests of the organisation have just created. Use a connection with "
+                'execution_options(isolation_level="READ COMMITTED").'
+            )
+
+    @abstractmethod
+    def lacks_tables(self, error: BaseException) -> bool:
+        """Whether its driver says that a table or a column is not there."""
+
+    def told(self, connection: Connection) -> str:
+        """Name the server and its version, for an operator."""
+        version = connection.dialect.server_version_info or ()
+        return f"{connection.dialect.name} {dotted(version)}"
+
+    def check(self, connection: Connection) -> None:  # noqa: B027 - most have nothing to look for
+        """Look for what is wrong with the server or the tables. Raises `ConfigurationError`."""
+
+    @abstractmethod
+    def migrating(self, connection: Connection) -> AbstractContextManager[None]:
+        """Let one migration run at a time, as long as it takes. Raises `ConfigurationError`."""
+
+
+def dotted(version: tuple[Any, ...]) -> str:
+    """Write a version as people do."""
+    return ".".join(str(part) for part in version)
+
+
+@contextmanager
+def needing_driver(name: str, *, extra: str) -> Iterator[None]:
+    """Name the extra that brings a driver which is missing."""
+    try:
+        yield
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            f"The {name} driver is missing. Install it: pip install 'sqr-jobs[{extra}]'."
+        ) from None

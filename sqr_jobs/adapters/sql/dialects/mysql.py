@@ -1,0 +1,195 @@
+"""MariaDB, and MySQL, which speaks nearly the same, by PyMySQL."""
+
+import inspect
+import math
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from sqr_jobs.adapters.sql.dialects.dialect import Dialect, Transaction, dotted, needing_driver
+from sqr_jobs.adapters.sql.dialects.turns import turn
+from sqr_jobs.errors import ConfigurationError
+
+__all__ = ["MySql"]
+
+_LOWEST = {True: (10, 6), False: (8, 0, 17)}
+"""By whether it is MariaDB: SKIP LOCKED, and on MySQL a collation that compares bytes without padding."""
+
+# Of the comments MariaDB carries out /*M! … */ alone, and MySQL /*!… … */ alone: one text serves both.
+_BOUNDS = (
+    "innodb_lock_wait_timeout={seconds}, lock_wait_timeout={seconds}"
+    ", sql_mode=CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')"
+    " /*M! , max_statement_time={timeout_s}, idle_transaction_timeout={twice} */"
+    " /*!50708 , max_execution_time={timeout_ms} */"
+)
+_KEEP = (
+    "@sqr_jobs_wait=@@innodb_lock_wait_timeout, @sqr_jobs_lock=@@lock_wait_timeout, @sqr_jobs_mode=@@sql_mode"
+    " /*M! , @sqr_jobs_time=@@max_statement_time, @sqr_jobs_idle=@@idle_transaction_timeout */"
+    " /*!50708 , @sqr_jobs_time=@@max_execution_time */"
+)
+_RESTORE = (
+    "SET innodb_lock_wait_timeout=@sqr_jobs_wait, lock_wait_timeout=@sqr_jobs_lock, sql_mode=@sqr_jobs_mode"
+    " /*M! , max_statement_time=@sqr_jobs_time, idle_transaction_timeout=@sqr_jobs_idle */"
+    " /*!50708 , max_execution_time=@sqr_jobs_time */"
+)
+# It changes the row, which a cluster of several writers compares, as it does not a lock alone.
+_LOCK_ORG = text("UPDATE sqr_jobs_org_lock SET taken = taken + 1 WHERE org_id = :org")
+_NEW_ORG = text(
+    "INSERT INTO sqr_jobs_org_lock (org_id, taken) VALUES (:org, 0) ON DUPLICATE KEY UPDATE taken = taken"
+)
+_NO_SUCH_COLUMN, _NO_SUCH_TABLE = 1054, 1146
+_ODD_TABLES = text(
+    "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
+    " AND table_name LIKE 'sqr\\_jobs\\_%' AND engine <> 'InnoDB' ORDER BY table_name"
+)
+_ODD_COLLATIONS = text(
+    "SELECT CONCAT(table_name, '.', column_name) FROM information_schema.columns"
+    " WHERE table_schema = DATABASE() AND table_name IN ('sqr_jobs_job', 'sqr_jobs_idempotency')"
+    " AND column_name IN ('org_id', 'user_id', 'job_id', 'key_hash')"
+    " AND collation_name NOT IN ('utf8mb4_nopad_bin', 'utf8mb4_0900_bin') ORDER BY 1"
+)
+
+
+class MySql(Dialect):
+    """READ COMMITTED; the org's lock is a row of its own (docs/decisions/0013-mariadb.md)."""
+
+    names = frozenset({"mysql", "mariadb"})
+    url = "mariadb+pymysql://"
+    drivers = dict.fromkeys(("mysql", "mariadb", "mysql+pymysql", "mariadb+pymysql"), "mysql+pymysql")
+    commits_each_step = True
+
+    def make_engine(self, url: URL, *, timeout_s: float, pool_size: int) -> Engine:
+        """Make an engine with every timeout of the server and of the client."""
+        with needing_driver("MariaDB and MySQL", extra="mysql"):
+            engine = create_engine(
+                url.update_query_dict({"charset": "utf8mb4"}),
+                pool_size=pool_size,
+                pool_pre_ping=True,
+                isolation_level="READ COMMITTED",
+                pool_timeout=timeout_s,
+                hide_parameters=True,  # they hold ids and the causes of failures
+                connect_args=_patient(url, timeout_s),
+            )
+        _refuse_unknown_options(engine)
+        bounds = f"SET {_bounds(math.ceil(timeout_s * 1000))}"
+
+        @event.listens_for(engine, "connect")
+        def _prepare(connection: Any, _record: Any) -> None:
+            cursor = connection.cursor()
+            cursor.execute(bounds)
+            cursor.close()
+
+        return engine
+
+    @contextmanager
+    def reading(self, connection: Connection, timeout_ms: int | None) -> Iterator[None]:
+        """Bound a host's session, and leave it as it was: there is nothing that a transaction could own."""
+        if timeout_ms is None:
+            yield
+            return
+        connection.exec_driver_sql(f"SET {_KEEP}, {_bounds(timeout_ms)}")
+        try:
+            yield
+        finally:
+            with suppress(SQLAlchemyError):  # of a connection that is gone
+                connection.exec_driver_sql(_RESTORE)
+
+    def lock_org(self, connection: Connection, org_id: str, beside: Transaction) -> None:
+        """Change the org's row, which locks it; GET_LOCK would not end with the transaction.
+
+        A row that is not there yet is made for good at once: one that a rollback took would leave those
+        who wait for it with a lock on the gap, in which nobody else could make theirs.
+        """
+        org = {"org": org_id}
+        if connection.execute(_LOCK_ORG, org).rowcount == 0:
+            with beside() as another:
+                another.execute(_NEW_ORG, org)
+            connection.execute(_LOCK_ORG, org)
+
+    def enter(self, connection: Connection) -> None:
+        """Look at the isolation level, and that there is a transaction at all."""
+        super().enter(connection)
+        if connection.exec_driver_sql("SELECT @@autocommit").scalar_one():
+            raise ConfigurationError(
+                "reports.create(connection=…) needs a transaction, and this connection commits each "
+                'statement. Use one with execution_options(isolation_level="READ COMMITTED").'
+            )
+
+    def lacks_tables(self, error: BaseException) -> bool:
+        """Read it from the number."""
+        return bool(error.args) and error.args[0] in (_NO_SUCH_COLUMN, _NO_SUCH_TABLE)
+
+    def told(self, connection: Connection) -> str:
+        """Say which of the two it is, whatever the URL says."""
+        version = connection.dialect.server_version_info or ()
+        return f"{'mariadb' if _is_mariadb(connection) else 'mysql'} {dotted(version)}"
+
+    def check(self, connection: Connection) -> None:
+        """Refuse a server without SKIP LOCKED, tables without transactions, and ids that are folded."""
+        lowest = _LOWEST[_is_mariadb(connection)]
+        if (connection.dialect.server_version_info or ()) < lowest:
+            raise ConfigurationError(
+                f"{self.told(connection)} is too old. Use {dotted(lowest)} or later, or another database."
+            )
+        odd = connection.execute(_ODD_TABLES).scalars().all()
+        if odd:
+            raise ConfigurationError(
+                f"{', '.join(odd)} can't be rolled back. Run: ALTER TABLE {odd[0]} ENGINE=InnoDB"
+            )
+        folded = connection.execute(_ODD_COLLATIONS).scalars().all()
+        if folded:
+            raise ConfigurationError(
+                f"{', '.join(folded)} have a collation that takes different ids for one, so an "
+                "organisation could see another's jobs. Give their tables back the one that "
+                "`sqr-jobs db upgrade` had given: utf8mb4_nopad_bin on MariaDB, utf8mb4_0900_bin on MySQL"
+            )
+
+    def migrating(self, connection: Connection) -> AbstractContextManager[None]:
+        """Take a lock of the session, and no timeout: an index takes its time."""
+        name = "CONCAT('sqr_jobs:', MD5(DATABASE()))"  # the lock's name is the whole server's
+
+        def take() -> bool:
+            if not connection.scalar(text(f"SELECT GET_LOCK({name}, 0)")):
+                return False
+            connection.exec_driver_sql(
+                "SET @sqr_jobs_unbound=1 /*M! , @sqr_jobs_was=@@max_statement_time, max_statement_time=0 */"
+            )
+            return True
+
+        def give() -> None:
+            connection.execute(text(f"SELECT RELEASE_LOCK({name})"))
+            connection.exec_driver_sql("SET @sqr_jobs_unbound=0 /*M! , max_statement_time=@sqr_jobs_was */")
+
+        return turn(connection, take, give)
+
+
+def _is_mariadb(connection: Connection) -> bool:
+    return bool(getattr(connection.dialect, "is_mariadb", False))
+
+
+def _bounds(timeout_ms: int) -> str:
+    seconds = math.ceil(timeout_ms / 1000)
+    return _BOUNDS.format(
+        seconds=seconds, twice=2 * seconds, timeout_s=timeout_ms / 1000, timeout_ms=timeout_ms
+    )
+
+
+def _patient(url: URL, timeout_s: float) -> dict[str, Any]:
+    """Let no wait of the client last for ever; what the URL says wins."""
+    patience = {"connect_timeout": timeout_s, "read_timeout": timeout_s + 1, "write_timeout": timeout_s + 1}
+    return {name: value for name, value in patience.items() if name not in url.query}
+
+
+def _refuse_unknown_options(engine: Engine) -> None:
+    """Say at the start what the driver would raise a TypeError about at each connection."""
+    driver: Any = engine.dialect.loaded_dbapi
+    known = inspect.signature(driver.Connection).parameters
+    given = engine.dialect.create_connect_args(engine.url)[1]
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise ConfigurationError(
+            f"SQR_JOBS_DATABASE_URL has the option {unknown[0]}, which PyMySQL does not know. Take it out."
+        )
