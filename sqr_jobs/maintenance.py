@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Callable
 
-from sqr_jobs.errors import Unavailable
+from sqr_jobs.errors import ConfigurationError, Unavailable
 from sqr_jobs.logs import Outage, stack_of
 from sqr_jobs.ports import JobQueue, JobUpkeep
 from sqr_jobs.retention import Retention
@@ -130,7 +130,7 @@ class _Loop:
         while not self._stop.is_set():
             try:
                 self._duty()
-            except Unavailable as error:
+            except (Unavailable, ConfigurationError) as error:  # it tells what to do
                 if self._outage.is_news(str(error)):
                     _logger.warning("the %s waits: %s", self._name, error)
             except Exception as error:  # noqa: BLE001 - the next round may do better

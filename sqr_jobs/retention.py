@@ -3,7 +3,7 @@
 import logging
 
 from sqr_jobs.domain.upkeep import Collectable
-from sqr_jobs.errors import DocumentsUnavailable
+from sqr_jobs.errors import ConfigurationError, DocumentsUnavailable, Unavailable
 from sqr_jobs.ports import DocumentStore, JobRetention
 
 __all__ = ["Retention"]
@@ -19,7 +19,7 @@ class Retention:
     """Deletes by key, never by listing the bucket: what the database does not know of, it leaves alone.
 
     A database that was restored from yesterday's backup therefore costs no document. Any number of copies
-    may run: deleting twice is no harm. What can't be deleted is tried again after all others.
+    may run: deleting twice is no harm. What can't be deleted is tried again an hour later.
     """
 
     def __init__(self, *, jobs: JobRetention, documents: DocumentStore) -> None:
@@ -27,12 +27,20 @@ class Retention:
         self._documents = documents
 
     def run(self) -> int:
-        """Purge rows, then collect objects, until there are none; how many of both.
+        """Purge rows and collect objects, until there are none; how many of both.
 
-        Rows first, because a store that is out of reach holds up no row whose objects are gone already.
-        Raises `DatabaseUnavailable` or `DocumentsUnavailable`; what was deleted by then stays deleted.
+        What stops the one does not stop the other. Raises `DatabaseUnavailable`, `DocumentsUnavailable` or,
+        where a foreign key of the host's holds a row, `ConfigurationError`; what was deleted stays deleted.
         """
-        return self._purge() + self._collect()
+        total, failure = 0, None
+        for duty in (self._purge, self._collect):
+            try:
+                total += duty()
+            except (Unavailable, ConfigurationError) as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+        return total
 
     def _collect(self) -> int:
         total, in_a_row, refusal = 0, 0, None

@@ -14,10 +14,10 @@ class Collectable:
     job_id: str
     keys: tuple[str, ...] = field(repr=False)
     """What to delete: of attempts that lost, and of a document that expired."""
-    seen: int
-    """How far collection had come when this was read."""
-    reached: int
-    """How far it has come once these are deleted."""
+    since: int
+    """When the first of them had had its time, as this was read."""
+    next_at: int | None
+    """When the job's document will have had its time, where it stays; None where nothing is left."""
 
 
 @dataclass(frozen=True, kw_only=True)

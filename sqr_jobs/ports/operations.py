@@ -15,7 +15,7 @@ class JobRetention(Protocol):
     def collectable(self, limit: int) -> Sequence[Collectable]:
         """Find jobs that ended, or whose document expired, an hour ago, and were not collected since.
 
-        Those that were refused come after all others, whoever waited longest first.
+        The longest first; those that were refused come again an hour later.
         """
         ...
 

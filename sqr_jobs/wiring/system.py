@@ -134,9 +134,9 @@ class System:
         """How much the caller's org may ask for: the host's choice, else the settings'."""
         if self._choose_rate_limit is None:
             return self.default_rate_limit
-        from sqr_jobs.adapters.sql.engine import translated  # noqa: PLC0415
+        from sqr_jobs.adapters.sql.engine import outages_translated  # noqa: PLC0415
 
-        with translated():
+        with outages_translated():
             chosen = self._choose_rate_limit(caller)
         if not isinstance(chosen, RateLimit | None):
             raise ConfigurationError(

@@ -41,7 +41,7 @@ _SETTINGS: dict[str, tuple[dict[str, object], str]] = {
     ),
     "half a pair": ({"s3_bucket": "b", "s3_access_key_id": "canary-key"}, "SQR_JOBS_S3_SECRET_ACCESS_KEY"),
     "no database URL": ({"database_url": "canary-key"}, "SQR_JOBS_DATABASE_URL"),
-    "other database": ({"database_url": "oracle://host/jobs"}, "SQR_JOBS_DATABASE_URL"),
+    "other database": ({"database_url": "oracle://u:canary-key@h/d"}, "SQR_JOBS_DATABASE_URL"),
     "async driver": ({"database_url": "postgresql+asyncpg://u:canary-key@h/d"}, "SQR_JOBS_DATABASE_URL"),
     "database in memory": ({"database_url": "sqlite://"}, "SQR_JOBS_DATABASE_URL"),
 }

@@ -131,11 +131,14 @@ def _the_day_after(store: JobStore, job_id: str) -> None:
     assert operations.get(last.job_id) is not None
     assert len(operations.document_keys([job_id])) == 1
     assert operations.erase([job_id]).jobs == 1
+    store.move_clock(3_601)
     collectable = retention.collectable(10)
-    assert {item.job_id for item in collectable} == set(jobs)
+    assert {item.job_id for item in collectable} == {*jobs, last.job_id}
     retention.refused(collectable[0])
-    assert all(retention.collected(item) for item in collectable)
-    assert retention.purge(10) == 5
+    assert all(retention.collected(item) for item in collectable[1:])
+    store.move_clock(3_601)
+    assert all(retention.collected(item) for item in retention.collectable(10))
+    assert retention.purge(10) == 6
 
 
 def _public(part: type) -> list[str]:

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from sqr_jobs.adapters.sql import SqlJobUpkeep
 from sqr_jobs.adapters.sql.tables import job
 from sqr_jobs.domain.failures import JobErrorCode, RetryPolicy
 from sqr_jobs.domain.states import JobState
 from tests.contracts.job_store import JobStore, document_of
+from tests.databases import SERVERS
 
 
 def _reaper_interrupted_by(store: JobStore, happening: Callable[[], object]) -> SqlJobUpkeep:
@@ -230,6 +231,19 @@ def test_a_job_that_was_being_made_at_its_deadline_ran_out_of_time(store: JobSto
     store.move_clock_to_deadline(first.job.job_id)
     store.upkeep.reap_deadlines(100)
     assert store.read(first.job.job_id).error_code is JobErrorCode.DEADLINE_EXCEEDED
+
+
+@pytest.mark.parametrize("database", SERVERS, indirect=True)
+def test_a_row_that_somebody_locks_holds_up_no_other(store: JobStore) -> None:
+    """I6: a host's open transaction, or a worker that stands still in the middle of one, locks one row."""
+    claims = [store.claimed(f"U{number}", lifetime_s=300) for number in range(3)]
+    store.move_clock_to_deadline(claims[-1].job.job_id)
+    with store.database.begin() as connection:
+        mine = select(job.c.job_id).where(job.c.job_id == claims[0].job.job_id).with_for_update()
+        connection.execute(mine).one()
+        assert store.upkeep.reap_deadlines(100) == 2
+        assert store.upkeep.reap_leases(100) == 0
+    assert store.upkeep.reap_deadlines(100) == 1
 
 
 def test_jobs_that_ended_are_never_reaped(store: JobStore) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from sqr_jobs import Caller, RateLimit, ReportJobs, Settings, User, build_report_jobs
 from sqr_jobs.errors import ConfigurationError, DocumentsUnavailable
@@ -81,15 +81,27 @@ def test_a_quota_that_is_none_is_told_to_whoever_runs_the_service(serve: Serve) 
 
 def test_a_quota_out_of_reach_is_an_outage(serve: Serve) -> None:
     """The host looks quotas up in its database; that it is down is no fault of the request."""
+    gone = create_engine("sqlite:////no/such/folder/quotas.db")
+
+    def choose(_caller: Caller) -> RateLimit:
+        with gone.connect():
+            raise AssertionError
+
+    reply = _serving(serve, choose_rate_limit=choose).post({"userId": "U-1"})
+    assert (reply.status, reply.code) == (503, "SERVICE_UNAVAILABLE")
+
+
+@pytest.mark.parametrize("query", ["SELECT quota FROM a_table_that_is_not_there", "SELECT 1 WHERE 1 = 0"])
+def test_a_wrong_query_of_the_host_s_is_no_outage(serve: Serve, query: str) -> None:
+    """Waiting does not help, and nobody should look for what is wrong with our tables."""
 
     def choose(_caller: Caller) -> RateLimit:
         with client.system.database.engine.connect() as connection:
-            connection.execute(text("SELECT quota FROM a_table_that_is_not_there"))
-        raise AssertionError
+            return RateLimit(requests=connection.execute(text(query)).scalar_one(), window_s=60)
 
     client = _serving(serve, choose_rate_limit=choose)
     reply = client.post({"userId": "U-1"})
-    assert (reply.status, reply.code) == (503, "SERVICE_UNAVAILABLE")
+    assert (reply.status, reply.code) == (500, "INTERNAL_ERROR")
 
 
 @pytest.mark.parametrize("numbers", [(0, 600), (10, 0), (-1, 600)])

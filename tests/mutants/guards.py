@@ -191,8 +191,8 @@ GUARDS = (
     Guard(
         name="a job is kept for its time",
         file="sqr_jobs/adapters/sql/retention.py",
-        code="(job.c.collected == ALL_GONE) & (job.c.completed_at <= before)",
-        without="(job.c.collected == ALL_GONE)",
+        code="job.c.completed_at <= self._before(job_lifetime_ms), ",
+        without="",
         tests=("tests/contracts/test_job_retention.py",),
     ),
 )

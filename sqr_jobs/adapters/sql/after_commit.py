@@ -1,4 +1,4 @@
-"""Doing something once a transaction is committed, and not when it is rolled back."""
+"""Doing something as a transaction is committed, and not when it is rolled back."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,8 +27,8 @@ def after_commit(
 ) -> None:
     """Do something, such as logging a transition, once it is true.
 
-    In a transaction of our own that is after the COMMIT. In a host's it is when the host commits, and never
-    where the host rolls back, all of it or to a savepoint from before.
+    In a transaction of our own that is after the COMMIT. In a host's it is as the host's COMMIT is sent, for
+    SQLAlchemy tells no later, and never where the host rolls back, all of it or to a savepoint from before.
     """
     if _KEY not in connection.info:
         _watch(connection)

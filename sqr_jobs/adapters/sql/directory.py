@@ -1,7 +1,7 @@
 """The host's people, asked for in the database that may just be out of reach."""
 
 from sqr_jobs.adapters.coroutines import settled
-from sqr_jobs.adapters.sql.engine import translated
+from sqr_jobs.adapters.sql.engine import outages_translated
 from sqr_jobs.domain.caller import Caller, User
 from sqr_jobs.ports import AsyncUserDirectory, UserDirectory
 
@@ -20,10 +20,10 @@ class HostDirectory:
 
     def find(self, user_id: str) -> User | None:
         """Ask the host. Raises `DatabaseUnavailable` and whatever else the host raises."""
-        with translated():
+        with outages_translated():
             return settled(self._users.find(user_id))
 
     def may_report(self, caller: Caller, user: User) -> bool:
         """Ask the host, likewise."""
-        with translated():
+        with outages_translated():
             return settled(self._users.may_report(caller, user))

@@ -19,10 +19,10 @@ from sqlalchemy import exc as sa_exc
 
 from sqr_jobs.adapters.sql.after_commit import Awaiting, collecting
 from sqr_jobs.adapters.sql.clock import epoch_ms
-from sqr_jobs.adapters.sql.dialects import dialect_named, dialect_of, lacks_tables
+from sqr_jobs.adapters.sql.dialects import dialect_named, dialect_of, is_fault_of_statement, lacks_tables
 from sqr_jobs.errors import ConfigurationError, DatabaseUnavailable
 
-__all__ = ["Database", "engine_for", "translated"]
+__all__ = ["Database", "engine_for", "outages_translated", "translated"]
 
 
 def engine_for(url: str, *, timeout_s: float, pool_size: int = 5) -> Engine:
@@ -153,6 +153,23 @@ def translated() -> Iterator[None]:
         raise DatabaseUnavailable(f"The database refused or did not answer ({reason}).") from None
     except (sa_exc.TimeoutError, sa_exc.InvalidRequestError) as error:
         raise DatabaseUnavailable(f"No database connection could be had ({type(error).__name__}).") from None
+
+
+@contextmanager
+def outages_translated() -> Iterator[None]:
+    """Turn an outage of the database, which a host's own query met, into `DatabaseUnavailable`.
+
+    A query that is wrong, or finds no row where it asked for one, is the host's fault, and goes through.
+    """
+    try:
+        yield
+    except sa_exc.TimeoutError as error:
+        raise DatabaseUnavailable(f"No database connection could be had ({type(error).__name__}).") from None
+    except (sa_exc.OperationalError, sa_exc.InterfaceError) as error:
+        if error.orig is not None and is_fault_of_statement(error.orig):
+            raise
+        reason = type(error.orig).__name__
+        raise DatabaseUnavailable(f"The database refused or did not answer ({reason}).") from None
 
 
 def _refuse_async(engine: object) -> None:

@@ -11,7 +11,6 @@ from sqlalchemy.exc import IntegrityError
 from sqr_jobs.adapters.sql.engine import Database, translated
 from sqr_jobs.adapters.sql.idempotency import SqlIdempotency
 from sqr_jobs.adapters.sql.operations import ERASED, cancel_job
-from sqr_jobs.adapters.sql.retention import NOTHING_YET
 from sqr_jobs.adapters.sql.rows import expire, is_overdue, job_from_row, record, select_jobs
 from sqr_jobs.adapters.sql.tables import job
 from sqr_jobs.domain.job import IdempotencyKey, Job, NewJob, Reservation
@@ -129,7 +128,8 @@ class SqlJobIntake:
     def _transaction(self, connection: Connection | None) -> AbstractContextManager[Connection]:
         if connection is None:
             return self._database.begin()
-        self._database.dialect.enter(connection)
+        with translated():
+            self._database.dialect.enter(connection)
         return _savepoint(connection)
 
     def _refuse_over_ceiling(
@@ -177,7 +177,6 @@ class SqlJobIntake:
                 "attempt": 0,
                 "failures": 0,
                 "crashes": 0,
-                "collected": NOTHING_YET,
                 "created_at": now,
                 "updated_at": now,
                 "available_at": now,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import delete, func, select, update
 
 from sqr_jobs.adapters.sql.engine import Database
-from sqr_jobs.adapters.sql.retention import NOTHING_YET, claimed_keys
+from sqr_jobs.adapters.sql.retention import claimed_keys
 from sqr_jobs.adapters.sql.rows import job_from_row, move, select_jobs
 from sqr_jobs.adapters.sql.tables import audit, idempotency, job
 from sqr_jobs.domain.failures import JobErrorCode
@@ -78,8 +78,7 @@ class SqlJobOperations:
                     document_size=None,
                     document_sha256=None,
                     # What an attempt stores from now on, which nothing can stop, is collected in an hour.
-                    collected=NOTHING_YET,
-                    collection_refused_at=None,
+                    collect_at=self._database.now,
                     completed_at=func.coalesce(job.c.completed_at, self._database.now),
                 )
             )

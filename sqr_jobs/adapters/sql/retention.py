@@ -3,46 +3,52 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy import Connection, ScalarSelect, bindparam, delete, select, update
+from sqlalchemy.exc import IntegrityError
 
 from sqr_jobs.adapters.sql.engine import Database
 from sqr_jobs.adapters.sql.tables import audit, job
 from sqr_jobs.domain.job import document_key
 from sqr_jobs.domain.states import Transition
 from sqr_jobs.domain.upkeep import Collectable
+from sqr_jobs.errors import ConfigurationError
 
-__all__ = ["ALL_GONE", "DOCUMENT_STAYS", "NOTHING_YET", "SqlJobRetention", "claimed_keys"]
-
-NOTHING_YET, DOCUMENT_STAYS, ALL_GONE = 0, 1, 2
-"""How far collection has come, as `sqr_jobs_job.collected` tells: what the attempts that lost had stored is
-gone, then the document too."""
+__all__ = ["SqlJobRetention", "claimed_keys"]
 
 
 class SqlJobRetention:
     """`JobRetention` on SQLAlchemy Core.
 
-    `grace_ms` is how long an object stays after its time: no attempt writes any more by then.
+    `collect_at` tells since when a job's objects are to be deleted: at first those of attempts that lost,
+    since its end; then its document, since that expired; nothing any more where it is NULL. `grace_ms` is how
+    much later that is done: no attempt writes any more by then. Each question walks along one index.
     """
 
     def __init__(self, database: Database, *, job_lifetime_ms: int, grace_ms: int = 3_600_000) -> None:
         self._database = database
         self._job_lifetime_ms = job_lifetime_ms
         self._grace_ms = grace_ms
+        columns = (job.c.job_id, job.c.collect_at, job.c.document_key, job.c.document_expires_at)
+        self._due = (
+            select(*columns, database.now.label("as_of"))
+            .where(job.c.collect_at <= self._before(grace_ms))
+            .order_by(job.c.collect_at)
+            .limit(bindparam("limit"))
+        )
+        self._old = (
+            select(job.c.job_id)
+            .where(job.c.completed_at <= self._before(job_lifetime_ms), job.c.collect_at.is_(None))
+            .order_by(job.c.completed_at)
+            .limit(bindparam("limit"))
+        )
+        stands = (job.c.job_id == bindparam("job"), job.c.collect_at == bindparam("since"))
+        self._move_on = update(job).where(*stands).values(collect_at=bindparam("next_at"))
+        self._put_off = update(job).where(*stands).values(collect_at=database.now)
 
     def collectable(self, limit: int) -> Sequence[Collectable]:
-        """Find them by two ranges of one index."""
-        before = self._database.now_as_bound - self._grace_ms
-        ended = (job.c.collected == NOTHING_YET) & (job.c.completed_at <= before)
-        expired = (job.c.collected == DOCUMENT_STAYS) & (job.c.document_expires_at <= before)
-        columns = (job.c.job_id, job.c.collected, job.c.document_key, job.c.document_expires_at)
-        found = (
-            select(*columns, self._database.now.label("as_of"))
-            .where(or_(ended, expired))
-            .order_by(job.c.collection_refused_at.is_not(None), job.c.collection_refused_at)
-            .limit(limit)
-        )
+        """Find them, and name what each attempt may have stored."""
         with self._database.read() as connection:
-            rows = connection.execute(found).all()
+            rows = connection.execute(self._due, {"limit": limit}).all()
             keys = claimed_keys(connection, [row.job_id for row in rows])
         items = []
         for row in rows:
@@ -52,8 +58,8 @@ class SqlJobRetention:
                 Collectable(
                     job_id=row.job_id,
                     keys=tuple(key for key in keys[row.job_id] if key not in kept),
-                    seen=row.collected,
-                    reached=DOCUMENT_STAYS if stays else ALL_GONE,
+                    since=row.collect_at,
+                    next_at=row.document_expires_at if stays else None,
                 )
             )
         return items
@@ -62,34 +68,35 @@ class SqlJobRetention:
         """Compare and swap: an erasure begins collection anew."""
         with self._database.begin() as connection:
             changed = connection.execute(
-                update(job)
-                .where(job.c.job_id == item.job_id, job.c.collected == item.seen)
-                .values(collected=item.reached)
+                self._move_on, {"job": item.job_id, "since": item.since, "next_at": item.next_at}
             )
         return changed.rowcount == 1
 
     def refused(self, item: Collectable) -> None:
-        """Note when."""
+        """Put it off, likewise: what can't be deleted must not be the head of every batch."""
         with self._database.begin() as connection:
-            connection.execute(
-                update(job)
-                .where(job.c.job_id == item.job_id, job.c.collected == item.seen)
-                .values(collection_refused_at=self._database.now)
-            )
+            connection.execute(self._put_off, {"job": item.job_id, "since": item.since})
 
     def purge(self, limit: int) -> int:
         """Delete rows that hold no object; audit and idempotency rows go with them."""
-        before = self._database.now_as_bound - self._job_lifetime_ms
-        old = (job.c.collected == ALL_GONE) & (job.c.completed_at <= before)
         with self._database.read() as connection:
-            job_ids = connection.execute(select(job.c.job_id).where(old).limit(limit)).scalars().all()
+            job_ids = connection.execute(self._old, {"limit": limit}).scalars().all()
         if not job_ids:
             return 0
-        with self._database.begin() as connection:
-            deleted = connection.execute(
-                delete(job).where(job.c.job_id.in_(job_ids), job.c.collected == ALL_GONE)
-            )
+        try:
+            with self._database.begin() as connection:
+                deleted = connection.execute(
+                    delete(job).where(job.c.job_id.in_(job_ids), job.c.collect_at.is_(None))
+                )
+        except IntegrityError:
+            raise ConfigurationError(
+                "Jobs whose time is over can't be deleted: a foreign key of yours holds one. Give it ON "
+                "DELETE CASCADE or SET NULL."
+            ) from None
         return deleted.rowcount
+
+    def _before(self, milliseconds: int) -> ScalarSelect[int]:
+        return select(self._database.now - milliseconds).scalar_subquery()
 
 
 def claimed_keys(connection: Connection, job_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:

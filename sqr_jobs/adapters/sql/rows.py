@@ -107,10 +107,12 @@ def move(
     sources, target = TRANSITIONS[transition]
     if seen.state not in sources:
         return False
+    ended_at = seen.as_of if target in TERMINAL else None
     written = {
         "state": target,
         "updated_at": seen.as_of,
-        "completed_at": seen.as_of if target in TERMINAL else None,
+        "completed_at": ended_at,
+        "collect_at": ended_at,
         **values,
     }
     stood = {

@@ -72,10 +72,8 @@ job = Table(
     Column("document_sha256", String(64)),
     Column("document_expires_at", BigInteger),
     Column("document_lifetime_ms", BigInteger, nullable=False),
-    # How far the deletion of its objects has come; see retention.py.
-    Column("collected", Integer, nullable=False),
-    # When the store last refused to delete one of them: those wait behind all others.
-    Column("collection_refused_at", BigInteger),
+    # Since when objects of it are to be deleted; NULL while it is active and once there are none.
+    Column("collect_at", BigInteger),
     # 1 while the job is active, else NULL, and NULLs are never equal: one active job per org and user, on
     # every database.
     Column(
@@ -86,7 +84,8 @@ job = Table(
     UniqueConstraint("org_id", "user_id", "active_slot", name="sqr_jobs_one_active_job"),
     Index("sqr_jobs_job_accepted", "org_id", "created_at"),
     Index("sqr_jobs_job_due", "active_slot", "available_at"),
-    Index("sqr_jobs_job_collected", "collected", "completed_at"),
+    Index("sqr_jobs_job_to_collect", "collect_at"),
+    Index("sqr_jobs_job_ended", "completed_at"),
     **_OPTIONS,
 )
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, tuple_
 
 from sqr_jobs.adapters.sql.engine import Database
 from sqr_jobs.adapters.sql.rows import expire, is_due, is_overdue, job_from_row, move, select_jobs, state_of
@@ -23,6 +23,8 @@ class SqlJobUpkeep:
         self._policy = policy
         self._overdue = is_overdue(database)
         self._ran_out = job.c.lease_until <= database.now
+        row = select(job.c.job_id).where(job.c.job_id == bindparam("job"))
+        self._free = row.with_for_update(skip_locked=True)
 
     def count_due(self) -> int:
         """Count the due jobs."""
@@ -91,7 +93,9 @@ class SqlJobUpkeep:
         taken = 0
         for row in rows:  # one short transaction each: who dies in mid-batch leaves nothing half done
             with self._database.begin() as connection:
-                taken += take(connection, job_from_row(row))
+                # Whoever locks one row for long, such as a host's open transaction, holds up no other.
+                if connection.execute(self._free, {"job": row.job_id}).first() is not None:
+                    taken += take(connection, job_from_row(row))
         return taken
 
     def _lose(self, connection: Connection, seen: Job) -> bool:

@@ -77,8 +77,7 @@ def upgrade() -> None:
         sa.Column("document_sha256", sa.String(64)),
         sa.Column("document_expires_at", sa.BigInteger),
         sa.Column("document_lifetime_ms", sa.BigInteger, nullable=False),
-        sa.Column("collected", sa.Integer, nullable=False),
-        sa.Column("collection_refused_at", sa.BigInteger),
+        sa.Column("collect_at", sa.BigInteger),
         sa.Column(
             "active_slot",
             sa.Integer,
@@ -90,7 +89,8 @@ def upgrade() -> None:
     )
     op.create_index(op.f("sqr_jobs_job_accepted"), "sqr_jobs_job", ["org_id", "created_at"])
     op.create_index(op.f("sqr_jobs_job_due"), "sqr_jobs_job", ["active_slot", "available_at"])
-    op.create_index(op.f("sqr_jobs_job_collected"), "sqr_jobs_job", ["collected", "completed_at"])
+    op.create_index(op.f("sqr_jobs_job_to_collect"), "sqr_jobs_job", ["collect_at"])
+    op.create_index(op.f("sqr_jobs_job_ended"), "sqr_jobs_job", ["completed_at"])
     op.create_table(
         "sqr_jobs_idempotency",
         sa.Column("org_id", _id(255), nullable=False),

@@ -8,7 +8,7 @@ from sqr_jobs.adapters.sql.dialects.postgresql import PostgreSql
 from sqr_jobs.adapters.sql.dialects.sqlite import Sqlite
 from sqr_jobs.errors import ConfigurationError
 
-__all__ = ["Dialect", "dialect_named", "dialect_of", "lacks_tables"]
+__all__ = ["Dialect", "dialect_named", "dialect_of", "is_fault_of_statement", "lacks_tables"]
 
 _DIALECTS: tuple[Dialect, ...] = (PostgreSql(), MySql(), Sqlite())
 
@@ -27,6 +27,11 @@ def dialect_of(engine: Engine) -> Dialect:
             "or set SQR_JOBS_DATABASE_URL."
         )
     return found
+
+
+def is_fault_of_statement(error: BaseException) -> bool:
+    """Whether what a driver calls operational tells of a wrong statement."""
+    return any(dialect.is_fault_of_statement(error) for dialect in _DIALECTS)
 
 
 def lacks_tables(error: BaseException) -> bool:

@@ -65,6 +65,10 @@ class Dialect(ABC):
     def lacks_tables(self, error: BaseException) -> bool:
         """Whether its driver says that a table or a column is not there."""
 
+    def is_fault_of_statement(self, error: BaseException) -> bool:
+        """Whether what its driver calls operational tells of a wrong statement, and of no outage."""
+        return self.lacks_tables(error)
+
     def told(self, connection: Connection) -> str:
         """Name the server and its version, for an operator."""
         version = connection.dialect.server_version_info or ()

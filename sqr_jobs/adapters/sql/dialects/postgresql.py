@@ -11,7 +11,10 @@ from sqr_jobs.adapters.sql.dialects.turns import turn
 
 __all__ = ["PostgreSql"]
 
-_SET_TIMEOUT = text("SELECT set_config('statement_timeout', :ms, true)")
+_SET_TIMEOUTS = text(
+    "SELECT set_config('statement_timeout', :ms, true), set_config('lock_timeout', :ms, true),"
+    " set_config('idle_in_transaction_session_timeout', :twice, true)"
+)
 _LOCK_ORG = text("SELECT pg_advisory_xact_lock(hashtextextended(:org, 7305))")
 
 
@@ -53,9 +56,9 @@ class PostgreSql(Dialect):
 
     @contextmanager
     def reading(self, connection: Connection, timeout_ms: int | None) -> Iterator[None]:
-        """Set the timeout of statements for this transaction."""
+        """Set the timeouts for this transaction, and for the time between its statements: it holds locks."""
         if timeout_ms is not None:
-            connection.execute(_SET_TIMEOUT, {"ms": str(timeout_ms)})
+            connection.execute(_SET_TIMEOUTS, {"ms": str(timeout_ms), "twice": str(2 * timeout_ms)})
         yield
 
     def lock_org(self, connection: Connection, org_id: str, beside: Transaction) -> None:  # noqa: ARG002

@@ -67,6 +67,13 @@ class Sqlite(Dialect):
         """Read it from the text."""
         return "no such " in str(error)
 
+    def is_fault_of_statement(self, error: BaseException) -> bool:
+        """Read it from the text: whatever does not tell of the file or its lock."""
+        is_its_own = type(error).__module__ == "sqlite3"
+        return is_its_own and not any(
+            word in str(error) for word in ("locked", "busy", "unable", "I/O", "full")
+        )
+
     @contextmanager
     def migrating(self, connection: Connection) -> Iterator[None]:
         """Run it all in one transaction: a migration that fails leaves nothing, and a second one waits."""
