@@ -230,13 +230,13 @@ def _times_and_upkeep() -> list[Cell]:
 def _versions() -> list[Cell]:
     rolled = "next version rolled"
     return [
-        Cell(fault=f"{rolled} out", phase=OVER, injury="rolled out", has_next_version=(), apart_s=0.7),
+        Cell(fault=f"{rolled} out", phase=OVER, injury="rolled out", has_next_version=(), apart_s=1.0),
         Cell(
             fault=f"{rolled} back",
             phase=OVER,
             injury="rolled back",
             has_next_version=("worker-1", "worker-2", "fastapi", "flask"),
-            apart_s=0.7,
+            apart_s=1.0,
         ),
         *(
             Cell(

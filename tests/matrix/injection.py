@@ -27,6 +27,7 @@ __all__ = ["inject"]
 _CROWD = 11
 _PATIENCE_S = DEADLINE_S + 30
 _STRIKE_S = 25
+_MOMENT_S = 0.1
 _CHILD_END_S = 2.0
 _DEADLY = ("kill", "kill all")
 
@@ -66,7 +67,7 @@ class _Injection:
                     self._may_ask.set()
                     while not (few.done() and all(future.done() for future in travels)):
                         self._lane.revive()
-                        wait_until(_after(0.1), seconds=5, what="a moment")
+                        wait_until(_after(_MOMENT_S), seconds=5, what="a moment", every_s=_MOMENT_S)
                 finally:
                     self._lane.orders.withdraw()
                     self._mend()
@@ -78,13 +79,14 @@ class _Injection:
         if self._cell.has_next_version is not None:
             self._outcome.has_struck &= crossed(self._lane.deployment.database, self._orgs[0]) > 0
             self._lane.roll(is_next=False)
-            self._lane.contract()
         self._outcome.seconds = time.monotonic() - began
         return self._outcome
 
     def _prepare(self) -> None:
         if self._cell.clock_of:
             self._lane.set_clocks(self._cell.clock_of, self._cell.clock_offset_s)
+        if self._cell.has_next_version is not None:
+            self._lane.contract()  # of an injection before
         if self._cell.has_next_version:
             self._lane.expand()
             self._lane.roll(*self._cell.has_next_version, is_next=True)
@@ -176,7 +178,8 @@ class _Injection:
 
     def _set_out(self, number: int) -> Journey:
         """Let one after the other begin: a burst would measure itself."""
-        wait_until(_after(number * self._cell.apart_s), seconds=_PATIENCE_S, what="this one's turn")
+        apart_s = self._cell.apart_s
+        wait_until(_after(number * apart_s), seconds=_PATIENCE_S, what="this one's turn", every_s=apart_s)
         return self._traveller(number).travel()
 
     def _ask_too_much(self) -> None:

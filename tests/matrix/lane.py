@@ -84,6 +84,7 @@ class Lane:
         self._ports = {name: free_port() for name in _WEBS}
         self._roots: dict[str, Path] = {}
         self._next: Path | None = None
+        self._is_expanded = False
 
     def __enter__(self) -> Self:
         with ExitStack() as ends:
@@ -133,15 +134,24 @@ class Lane:
     def expand(self) -> None:
         """Let the later version of the library bring the tables to where it needs them."""
         self._of_next("db", "upgrade")
+        self._is_expanded = True
 
     def contract(self) -> None:
-        """Take the tables back."""
-        self._of_next("db", "downgrade", "sqr_jobs_0001")
+        """Take the tables back, where they were expanded."""
+        if self._is_expanded:
+            self._of_next("db", "downgrade", "sqr_jobs_0001")
+        self._is_expanded = False
 
     def roll(self, *names: str, is_next: bool) -> None:
-        """Replace programs one by one, as a rolling deployment does: told to end, and started anew."""
+        """Replace programs one by one, as a rolling deployment does: told to end, and started anew.
+
+        A program that runs this version already is left alone.
+        """
         for name in names or (*self.workers, *_WEBS):
-            self._roots[name] = self._next_root() if is_next else ROOT
+            root = self._next_root() if is_next else ROOT
+            if self._roots.get(name, ROOT) == root:
+                continue
+            self._roots[name] = root
             program = self._programs[name]
             program.signal_group(signal.SIGTERM)
             wait_until(partial(_has_ended, program), seconds=_READY_S, what=f"the end of {name}")

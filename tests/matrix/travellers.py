@@ -21,10 +21,11 @@ from tests.host.tokens import token
 from tests.matrix.history import Exchange, History, Journey
 from tests.servers.ports import wait_until
 
-__all__ = ["FINAL", "Traveller"]
+__all__ = ["FINAL", "PAUSE_S", "Traveller"]
 
 _TIMEOUT_S = 6.0
-_PAUSE_S = 0.2
+PAUSE_S = 0.2
+"""How long a client waits before it asks again."""
 _TOKEN_S = 7_200
 _TOLD = ("jobId", "status", "errorCode", "code", "sha256", "sizeBytes", "expiresInSeconds", "jobStatus")
 FINAL = (200, 202, 400, 401, 403, 404, 410, 413, 415, 422)
@@ -111,9 +112,9 @@ class Traveller:
         def has_ended() -> bool:
             nonlocal told
             told = self._insist("status", "GET", f"{PREFIX}/{job_id}", job_id=job_id).json
-            return told.get("status") in ("COMPLETE", "FAILED") or self._pause()
+            return told.get("status") in ("COMPLETE", "FAILED")
 
-        wait_until(has_ended, seconds=self._left(), what="the end")
+        wait_until(has_ended, seconds=self._left(), what="the end", every_s=PAUSE_S)
         if told["status"] == "FAILED":
             return job_id, f"failed {told.get('errorCode')}"
         return job_id, self._download(job_id, told)
@@ -145,10 +146,9 @@ class Traveller:
             reply = self._exchange(kind, method, url, body, **more)
             if reply is not None and reply.status in final:
                 found.append(reply)
-                return True
-            return self._pause()
+            return bool(found)
 
-        wait_until(is_answered, seconds=self._left(), what=f"an answer to {kind}")
+        wait_until(is_answered, seconds=self._left(), what=f"an answer to {kind}", every_s=PAUSE_S)
         return found[0]
 
     def _exchange(
@@ -192,12 +192,6 @@ class Traveller:
 
     def _left(self) -> float:
         return max(self._until - time.monotonic(), 0)
-
-    def _pause(self) -> bool:
-        """Ask a server now and then only; false, for the condition in which it stands."""
-        until = time.monotonic() + _PAUSE_S
-        wait_until(lambda: time.monotonic() >= until, seconds=2 * _PAUSE_S, what="the next question")
-        return False
 
 
 def _send(method: str, url: str, body: dict[str, str] | None, headers: dict[str, str]) -> _Reply | None:

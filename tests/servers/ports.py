@@ -38,11 +38,14 @@ def free_port() -> int:
     raise OSError(errno.EADDRINUSE, message)
 
 
-def wait_until(condition: Callable[[], object], *, seconds: float, what: str) -> None:
+def wait_until(
+    condition: Callable[[], object], *, seconds: float, what: str, every_s: float = _POLL_INTERVAL_SECONDS
+) -> None:
     """Return as soon as `condition()` is true; the only place in the tests that sleeps.
 
     `what` completes the sentence "Waited … seconds in vain for …". The condition is asked at least once, and
-    once more when time is up, so a slow machine can't turn a late success into a failure.
+    once more when time is up, so a slow machine can't turn a late success into a failure. `every_s` is how
+    often a client would ask, where asking costs something.
 
     Raises:
         TimeoutError: the condition was still false after `seconds`.
@@ -55,4 +58,4 @@ def wait_until(condition: Callable[[], object], *, seconds: float, what: str) ->
             return
         if time_is_up:
             raise TimeoutError(f"Waited {seconds:g} seconds in vain for {what}.")
-        time.sleep(_POLL_INTERVAL_SECONDS)
+        time.sleep(every_s)

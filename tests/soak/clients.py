@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from tests.acceptance.client import PREFIX
 from tests.host.tokens import bearer
 from tests.matrix.history import Exchange, History
-from tests.matrix.travellers import FINAL, Traveller
+from tests.matrix.travellers import FINAL, PAUSE_S, Traveller
 from tests.servers.ports import wait_until
 from tests.soak.plan import RIVAL, Errand, Manner
 
@@ -118,11 +118,15 @@ class _Asker(Traveller):
 
     def _create(self) -> Any:
         final = (*FINAL, self.content_with)
-        while True:
+        replies: list[Any] = []
+
+        def is_about_the_job() -> bool:
             reply = self._insist("create", "POST", PREFIX, {"userId": self._user}, key=self._key, final=final)
-            if reply.json.get("code") != "IDEMPOTENCY_KEY_IN_USE":
-                return reply
-            self._pause()
+            replies.append(reply)
+            return reply.json.get("code") != "IDEMPOTENCY_KEY_IN_USE"
+
+        wait_until(is_about_the_job, seconds=self._left(), what="an answer of its own", every_s=PAUSE_S)
+        return replies[-1]
 
 
 class _Rival(_Asker):
@@ -165,4 +169,4 @@ class _Prober(Traveller):
 
 def _pause(seconds: float) -> None:
     until = time.monotonic() + seconds
-    wait_until(lambda: time.monotonic() >= until, seconds=seconds + 5, what="the next step")
+    wait_until(lambda: time.monotonic() >= until, seconds=seconds + 5, what="the next step", every_s=PAUSE_S)
