@@ -7,10 +7,12 @@ import io
 import itertools
 import multiprocessing
 import queue
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,15 @@ from tests.matrix.cells import Cell
 from tests.matrix.injection import inject
 from tests.matrix.lane import Lane
 from tests.matrix.outcome import Outcome
+from tests.servers.ports import wait_until
 
 __all__ = ["Found", "run"]
 
 _TRIES = 3
 """How often an injection is made whose fault does not strike: where a slow moment kept the phase away."""
 _LOOK_S = 1.0
+_BREAKER_S = 6.0
+"""A web process that found its broker slow rings no more for 5 s, and reaches C no more."""
 _FENCED_OFF = "fenced off: another attempt owns the job"
 """What a worker logs whose result came too late."""
 _CANARIES = {
@@ -88,6 +93,10 @@ def _drive(folder: Path, left: Any, told: Any) -> None:
             return
 
 
+def _is_past(moment: float) -> bool:
+    return time.monotonic() >= moment
+
+
 def _use(lane: Lane, left: Any, told: Any) -> None:
     cell: Cell | None = None
     try:
@@ -97,6 +106,8 @@ def _use(lane: Lane, left: Any, told: Any) -> None:
                 told.put(outcome)
                 if outcome.has_struck or outcome.verdict.violations:
                     break
+                until = time.monotonic() + _BREAKER_S
+                wait_until(partial(_is_past, until), seconds=60, what="closed breakers", every_s=_LOOK_S)
             told.put(Found(outcomes=[outcome]))
     except Exception as error:
         error.add_note(f"in {cell.name if cell else 'no cell'}")
