@@ -195,4 +195,18 @@ GUARDS = (
         without="",
         tests=("tests/contracts/test_job_retention.py",),
     ),
+    Guard(
+        name="a row that somebody locks holds up no other",
+        file=_UPKEEP,
+        code='if connection.execute(self._free, {"job": row.job_id}).first() is not None:',
+        without="if True:",
+        tests=(_UPKEEP_TESTS,),
+    ),
+    Guard(
+        name="what can't be deleted is put off",
+        file="sqr_jobs/adapters/sql/retention.py",
+        code="values(collect_at=database.now)",
+        without="values(collect_at=job.c.collect_at)",
+        tests=("tests/contracts/test_job_retention.py",),
+    ),
 )
