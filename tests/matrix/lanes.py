@@ -27,7 +27,7 @@ from tests.servers.ports import wait_until
 __all__ = ["Found", "run"]
 
 _TRIES = 3
-"""How often an injection is made whose fault does not strike: where a slow moment kept the phase away."""
+"""How often an injection is made that tells nothing: where a slow moment kept the phase or the crowd away."""
 _LOOK_S = 1.0
 _BREAKER_S = 6.0
 """A web process that found its broker slow rings no more for 5 s, and reaches C no more."""
@@ -104,7 +104,7 @@ def _use(lane: Lane, left: Any, told: Any) -> None:
             for _ in range(_TRIES):
                 outcome = inject(lane, cell)
                 told.put(outcome)
-                if outcome.has_struck or outcome.verdict.violations:
+                if outcome.is_telling or outcome.verdict.violations:
                     break
                 until = time.monotonic() + _BREAKER_S
                 wait_until(partial(_is_past, until), seconds=60, what="closed breakers", every_s=_LOOK_S)

@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from tests.matrix.cells import Cell
 from tests.matrix.checker import Verdict
 
-__all__ = ["Outcome"]
+__all__ = ["EXPOSED_AT_LEAST", "Outcome"]
+
+EXPOSED_AT_LEAST = 8
+"""Of eleven jobs; of those that have a document already, as in phase I, fewer."""
 
 
 @dataclass(kw_only=True)
@@ -23,3 +26,8 @@ class Outcome:
     """How long each POST took whose process was not held by the fault point itself."""
     verdict: Verdict = field(default_factory=Verdict)
     seconds: float = 0.0
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether the fault struck, and enough jobs were on their way."""
+        return self.has_struck and (self.exposed >= EXPOSED_AT_LEAST or self.cell.phase == "I")

@@ -9,7 +9,6 @@ from tests.matrix.outcome import Outcome
 __all__ = ["failures", "summary", "table"]
 
 _HEAD = ("Fault", "Phase", "n", "Jobs", "Lost", "Doubled", "Loss ≤", "p50", "p95", "max")
-_EXPOSED_AT_LEAST = 8
 _POST_S = 0.5
 
 
@@ -64,7 +63,7 @@ def failures(outcomes: Sequence[Outcome]) -> list[str]:
         found += [f"{name}: {violation}" for violation in outcome.verdict.violations]
         if not outcome.has_struck:
             found.append(f"{name}: the fault did not strike")
-        elif outcome.exposed < _EXPOSED_AT_LEAST and outcome.cell.phase != "I":
+        elif not outcome.is_telling:
             found.append(f"{name}: only {outcome.exposed} jobs were exposed")
     posts = _posts(outcomes)
     if posts and percentile(posts, 0.99) > max(_POST_S, percentile(_posts_of_calm(outcomes) or [0.0], 0.99)):
