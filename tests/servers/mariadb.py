@@ -9,17 +9,14 @@ import secrets
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import pymysql
 from sqlalchemy import URL, make_url
 
 from tests.servers.launch import run_as
 from tests.servers.ports import free_port
-from tests.servers.process import ServerIsExternal, ServerProcess
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from tests.servers.process import RunningServer, ServerIsExternal, ServerProcess
 
 __all__ = ["MariadbServer"]
 
@@ -46,7 +43,7 @@ _SETTINGS = {
 }
 
 
-class MariadbServer:
+class MariadbServer(RunningServer):
     """A MariaDB server of our own, if the program is installed, or an external one by its URL.
 
     Its user may do anything in databases of the tests, and nothing else.
@@ -61,19 +58,6 @@ class MariadbServer:
     def from_environment(cls) -> Self:
         """Return the server that SQR_JOBS_TEST_MARIADB_URL names, or one of our own."""
         return cls(external_url=os.environ.get(_VARIABLE))
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def start(self) -> None:
         """Start the server and return when it answers; leave one that answers alone.

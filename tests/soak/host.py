@@ -20,6 +20,7 @@ from sqr_jobs import (
     User,
     build_report_jobs,
 )
+from tests.host import mounted
 from tests.host.people import person
 from tests.soak.kinds import Kind, kind_of
 
@@ -95,24 +96,12 @@ def report_jobs() -> ReportJobs:
 
 def fastapi_app() -> "FastAPI":
     """Mount it in FastAPI."""
-    from fastapi import FastAPI
-
-    from sqr_jobs_fastapi import create_router
-
-    app = FastAPI()
-    app.include_router(create_router(report_jobs))
-    return app
+    return mounted.in_fastapi(report_jobs)
 
 
 def flask_app() -> "Flask":
     """Mount it in Flask."""
-    from flask import Flask
-
-    from sqr_jobs_flask import create_blueprint
-
-    app = Flask(__name__)
-    app.register_blueprint(create_blueprint(report_jobs))
-    return app
+    return mounted.in_flask(report_jobs)
 
 
 def _tables() -> "Iterator[Flowable]":
