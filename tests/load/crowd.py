@@ -91,13 +91,17 @@ class Crowd:
                 pool.submit(self._ask, moment, step)
 
     def _connect_all(self, pool: ThreadPoolExecutor) -> None:
-        """Open every connection at once: one that is opened later would look like a server's leak."""
+        """Open every connection before the first arrival, and ask one question on each.
+
+        One that is opened later would look like a server's leak, and one on which nothing was asked yet keeps
+        a thread of gunicorn waiting for its first question, up to 5 s, while others' arrive.
+        """
         together = threading.Barrier(_THREADS)
 
         def connect() -> None:
             together.wait()  # each thread of the pool takes one
             for url in self._orders.urls:
-                self._connection(url).connect()
+                self._exchange(_Step(kind="look", url=url, token="", user="", job_id="x"))
 
         for future in [pool.submit(connect) for _ in range(_THREADS)]:
             future.result()
