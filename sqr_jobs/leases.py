@@ -123,20 +123,26 @@ class LeaseKeeper:
                 self._leases.discard(lease)
 
     def renew_all(self) -> None:
-        """Renew every lease once. A database out of reach changes nothing: the fences end the attempts."""
+        """Renew every lease once. A database out of reach changes nothing: the fences end the attempts.
+
+        All at once: one after the other, a slow database would let the last ones pass their fences.
+        """
         with self._lock:
             leases = list(self._leases)
-        failure: DatabaseUnavailable | None = None
+        if not leases:
+            return
+        sent_at = self._now()
+        try:
+            renewal = self._jobs.renew([lease.claim for lease in leases])
+        except DatabaseUnavailable as error:
+            self._tell(error)
+            return
+        self._tell(None)
         for lease in leases:
-            sent_at = self._now()
-            try:
-                if self._jobs.renew(lease.claim):
-                    lease.extend(sent_at + self._fence_s)
-                else:
-                    lease.lose()
-            except DatabaseUnavailable as error:
-                failure = error
-        self._tell(failure)
+            if lease.claim.token in renewal.extended:
+                lease.extend(sent_at + self._fence_s)
+            elif lease.claim.token in renewal.lost:
+                lease.lose()
 
     def abort_all(self) -> None:
         """Stop every attempt of this process and each that is yet to come; their jobs go back."""

@@ -165,6 +165,18 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Renewal:
+    """What became of leases that were to be renewed, by their fencing tokens.
+
+    One in neither set stands as it stood: somebody else locks its row at the moment.
+    """
+
+    extended: frozenset[str]
+    lost: frozenset[str]
+    """The job is not that attempt's any more, or past its deadline."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Claim:
     """One attempt's right to one job: what it must show at each write, and how long it may take."""
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from sqr_jobs.domain.failures import JobErrorCode
-from sqr_jobs.domain.job import Claim, Document, IdempotencyKey, Job, JobEvent, NewJob, Reservation
+from sqr_jobs.domain.job import Claim, Document, IdempotencyKey, Job, JobEvent, NewJob, Renewal, Reservation
 from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.domain.states import JobState
 
@@ -65,8 +65,8 @@ class JobExecution(Protocol):
         """Claim the job named if it is due, else the oldest due one; None when there is none."""
         ...
 
-    def renew(self, claim: Claim) -> bool:
-        """Extend the lease from now on."""
+    def renew(self, claims: Sequence[Claim]) -> Renewal:
+        """Extend the leases from now on, all at once; a row that somebody locks holds up no other."""
         ...
 
     def complete(self, claim: Claim, document: Document, *, duration_ms: int) -> bool:

@@ -1,6 +1,8 @@
 """The six parts of the job store over one database, and what their tests say again and again."""
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import func, select
@@ -90,9 +92,23 @@ class JobStore:
         """Create a job and claim it."""
         return self.claim(self.create(user_id, lifetime_s=lifetime_s).job_id)
 
+    def renew(self, claim: Claim) -> bool:
+        """Renew one lease; whether it was extended. It is lost else: here nobody locks a row."""
+        renewal = self.execution.renew([claim])
+        assert renewal.extended | renewal.lost == {claim.token}
+        return bool(renewal.extended)
+
     def finish(self, claim: Claim) -> None:
         """Bring an attempt to its good end."""
         assert self.execution.complete(claim, document_of(claim), duration_ms=1)
+
+    @contextmanager
+    def locked(self, claim: Claim) -> Iterator[None]:
+        """Lock a job's row, as a host's open transaction does, or a worker that stands still within one."""
+        with self.database.begin() as connection:
+            row = select(job.c.job_id).where(job.c.job_id == claim.job.job_id).with_for_update()
+            connection.execute(row).one()
+            yield
 
     def read(self, job_id: str, *, org_id: str = "acme") -> Job:
         """Read a job that is there."""

@@ -97,7 +97,7 @@ def _a_day(store: JobStore) -> None:
     done = store.create("U1", reservation=again)
     assert (store.upkeep.count_due(), list(store.upkeep.due(5))) == (1, [done.job_id])
     claim = store.claim(done.job_id)
-    assert store.execution.renew(claim)
+    assert store.renew(claim)
     store.finish(claim)
     assert store.read(done.job_id).state is JobState.COMPLETE
     assert store.story(done.job_id) == ["create", "claim", "complete"]

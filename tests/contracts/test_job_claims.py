@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
+
 from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.states import JobState
 from tests.contracts.job_store import LEASE_S, JobStore
+from tests.databases import SERVERS
 
 
 def test_a_claim_makes_the_job_run_under_a_token_and_a_lease(store: JobStore) -> None:
@@ -114,7 +117,7 @@ def test_a_lease_never_reaches_past_the_deadline(store: JobStore) -> None:
     stored = store.read(claim.job.job_id)
     assert stored.lease_until == stored.deadline_at
     store.move_clock(5)
-    assert store.execution.renew(claim)
+    assert store.renew(claim)
     assert store.read(claim.job.job_id).lease_until == stored.deadline_at
 
 
@@ -123,7 +126,7 @@ def test_a_renewal_moves_the_lease_and_writes_no_history(store: JobStore) -> Non
     claim = store.claimed()
     before = store.read(claim.job.job_id).lease_until
     store.move_clock(20)
-    assert store.execution.renew(claim)
+    assert store.renew(claim)
     after = store.read(claim.job.job_id).lease_until
     assert before is not None
     assert after is not None
@@ -136,7 +139,7 @@ def test_a_renewed_lease_keeps_the_reaper_away(store: JobStore) -> None:
     claim = store.claimed()
     for _ in range(5):
         store.move_clock(20)
-        assert store.execution.renew(claim)
+        assert store.renew(claim)
         assert store.upkeep.reap_leases(100) == 0
     store.finish(claim)
 
@@ -150,8 +153,33 @@ def test_a_renewal_is_refused_to_whoever_does_not_hold_the_lease(store: JobStore
         replace(claim, job=replace(claim.job, attempt=2)),
         replace(claim, job=replace(claim.job, job_id="another")),
     ):
-        assert store.execution.renew(stranger) is False
+        assert store.renew(stranger) is False
     assert store.rows() == before
+
+
+def test_leases_that_are_renewed_together_are_each_judged_by_their_own_claim(store: JobStore) -> None:
+    """A process renews all that it holds at once; one job that was taken from it ends one attempt."""
+    claims = [store.claimed(f"U{number}") for number in range(4)]
+    store.finish(claims[1])
+    taken = replace(claims[2], token=claims[3].token)
+    before = store.read(claims[2].job.job_id).lease_until
+    store.move_clock(10)
+    renewal = store.execution.renew([claims[0], claims[1], taken])
+    assert renewal.extended == {claims[0].token}
+    assert renewal.lost == {claims[1].token, taken.token}
+    assert store.read(claims[2].job.job_id).lease_until == before
+    assert store.execution.renew([claims[0], claims[2], claims[3]]).lost == frozenset()
+
+
+@pytest.mark.parametrize("database", SERVERS, indirect=True)
+def test_a_lease_whose_row_somebody_locks_is_neither_extended_nor_lost(store: JobStore) -> None:
+    """And the others are extended meanwhile: whoever looks at one job by hand ends no attempt."""
+    claims = [store.claimed(f"U{number}") for number in range(3)]
+    with store.locked(claims[0]):
+        renewal = store.execution.renew(claims)
+        assert renewal.extended == {claim.token for claim in claims[1:]}
+        assert renewal.lost == frozenset()
+    assert store.execution.renew(claims).extended == {claim.token for claim in claims}
 
 
 def test_a_renewal_is_refused_from_the_deadline_on(store: JobStore) -> None:
@@ -159,5 +187,5 @@ def test_a_renewal_is_refused_from_the_deadline_on(store: JobStore) -> None:
     claim = store.claimed(lifetime_s=300)
     store.move_clock_to_deadline(claim.job.job_id)
     before = store.rows()
-    assert store.execution.renew(claim) is False
+    assert store.renew(claim) is False
     assert store.rows() == before

@@ -119,7 +119,7 @@ def test_an_attempt_that_lost_its_job_writes_nothing(
     assert store.execution.complete(claim, document_of(claim), duration_ms=1) is False
     assert store.execution.fail(claim, JobErrorCode.RENDER_FAILED, "too late") is None
     assert store.execution.give_back(claim, delay_ms=0) is False
-    assert store.execution.renew(claim) is False
+    assert store.renew(claim) is False
     assert store.rows() == before
 
 

@@ -71,7 +71,7 @@ def test_a_cancel_takes_the_job_from_an_attempt_that_it_had_not_seen(store: JobS
     seen = store.create()
     claim = store.claim(seen.job_id)
     assert store.intake.cancel(seen).state is JobState.CANCELLED
-    assert not store.execution.renew(claim)
+    assert not store.renew(claim)
 
 
 def test_nothing_that_a_cancelled_attempt_writes_is_taken(store: JobStore) -> None:
@@ -79,7 +79,7 @@ def test_nothing_that_a_cancelled_attempt_writes_is_taken(store: JobStore) -> No
     claim = store.claimed()
     store.operations.cancel(claim.job)
     before = store.rows()
-    assert not store.execution.renew(claim)
+    assert not store.renew(claim)
     assert not store.execution.complete(claim, document_of(claim), duration_ms=1)
     assert store.execution.fail(claim, JobErrorCode.RENDER_FAILED, "") is None
     assert not store.execution.give_back(claim, delay_ms=0)

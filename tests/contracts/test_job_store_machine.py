@@ -135,7 +135,7 @@ class StoreMachine(RuleBasedStateMachine):
     def renew(self, number: int) -> None:
         claim = self.claims[-1 - number % len(self.claims)]
         held = self._held(claim)
-        assert self.store.execution.renew(claim) is (held is not None)
+        assert self.store.renew(claim) is (held is not None)
         if held is not None:
             held.lease = min(self.now + _LEASE, held.deadline)
 

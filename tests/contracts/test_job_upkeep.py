@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from sqr_jobs.adapters.sql import SqlJobUpkeep
 from sqr_jobs.adapters.sql.tables import job
@@ -113,7 +113,7 @@ def test_a_lease_renewed_under_the_reapers_eyes_is_left_alone(store: JobStore) -
     """The write looks at the time again: what was read a moment ago may be wrong."""
     claim = store.claimed()
     store.move_clock_to_expiry(claim)
-    reaper = _reaper_interrupted_by(store, lambda: store.execution.renew(claim))
+    reaper = _reaper_interrupted_by(store, lambda: store.renew(claim))
     assert reaper.reap_leases(100) == 0
     assert store.read(claim.job.job_id).state is JobState.RUNNING
     assert store.story(claim.job.job_id) == ["create", "claim"]
@@ -227,7 +227,7 @@ def test_a_job_that_was_being_made_at_its_deadline_ran_out_of_time(store: JobSto
     store.move_clock(290)
     claim = store.claim(first.job.job_id)
     store.move_clock(5)
-    assert store.execution.renew(claim)
+    assert store.renew(claim)
     store.move_clock_to_deadline(first.job.job_id)
     store.upkeep.reap_deadlines(100)
     assert store.read(first.job.job_id).error_code is JobErrorCode.DEADLINE_EXCEEDED
@@ -238,9 +238,7 @@ def test_a_row_that_somebody_locks_holds_up_no_other(store: JobStore) -> None:
     """I6: a host's open transaction, or a worker that stands still in the middle of one, locks one row."""
     claims = [store.claimed(f"U{number}", lifetime_s=300) for number in range(3)]
     store.move_clock_to_deadline(claims[-1].job.job_id)
-    with store.database.begin() as connection:
-        mine = select(job.c.job_id).where(job.c.job_id == claims[0].job.job_id).with_for_update()
-        connection.execute(mine).one()
+    with store.locked(claims[0]):
         assert store.upkeep.reap_deadlines(100) == 2
         assert store.upkeep.reap_leases(100) == 0
     assert store.upkeep.reap_deadlines(100) == 1

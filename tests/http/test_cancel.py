@@ -51,7 +51,7 @@ def test_a_running_job_is_failed_at_once_and_its_attempt_writes_nothing(client: 
     claim = jobs.claim(job_id)
     assert claim is not None
     assert client.cancel(job_id).json()["status"] == "FAILED"
-    assert not jobs.renew(claim)
+    assert jobs.renew([claim]).lost == {claim.token}
     assert client.status(job_id).json()["errorCode"] == "CANCELLED"
 
 

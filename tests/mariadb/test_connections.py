@@ -110,8 +110,8 @@ def test_a_lease_that_is_renewed_to_the_same_instant_is_renewed(jobs: Database) 
     """MySQL counts rows that a statement changed, unless asked for those it found; the attempt would end."""
     store = JobStore(jobs)
     claim = store.claim(store.create(lifetime_s=20).job_id)  # the lease reaches to the deadline already
-    assert store.execution.renew(claim)
-    assert store.execution.renew(claim)
+    assert store.renew(claim)
+    assert store.renew(claim)
 
 
 def test_the_clock_is_utc_whatever_the_sessions_time_zone(jobs: Database) -> None:

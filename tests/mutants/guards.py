@@ -59,8 +59,8 @@ GUARDS = (
     Guard(
         name="a renewal is fenced",
         file=_EXECUTION,
-        code="            .where(*self._own, self._in_time)\n",
-        without="            .where(self._own[0], self._own[1], self._in_time)\n",
+        code='            attempts.in_(bindparam("held", expanding=True)),\n',
+        without="",
         tests=(_MACHINE, _CLAIMS),
     ),
     Guard(

@@ -5,7 +5,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 
 from sqr_jobs.domain.failures import JobErrorCode
-from sqr_jobs.domain.job import Claim, Document, Job, TemplateRef
+from sqr_jobs.domain.job import Claim, Document, Job, Renewal, TemplateRef
 from sqr_jobs.domain.states import JobState
 from sqr_jobs.errors import QueueUnavailable
 from sqr_jobs.leases import Lease
@@ -16,7 +16,7 @@ __all__ = ["Clock", "FakeDocuments", "FakeExecution", "FakeProducer", "FakeQueue
 BYTES = b"%PDF-1.7 a document"
 
 
-def claim_of(*, left_s: float = 300.0, attempt: int = 1) -> Claim:
+def claim_of(*, left_s: float = 300.0, attempt: int = 1, token: str = "f" * 32) -> Claim:
     """Make an attempt's claim, with so much time to its deadline."""
     job = Job(
         job_id="0c7b6a3e-0000-4000-8000-000000000001",
@@ -34,7 +34,7 @@ def claim_of(*, left_s: float = 300.0, attempt: int = 1) -> Claim:
         document_lifetime_ms=86_400_000,
         as_of=1_000,
     )
-    return Claim(job=job, token="f" * 32)
+    return Claim(job=job, token=token)
 
 
 class Clock:
@@ -60,6 +60,7 @@ class FakeExecution:
         self.calls: list[tuple[object, ...]] = []
         self.raises: dict[str, list[Exception]] = {}
         self.owns_the_job = True
+        self.locked: set[str] = set()
 
     def claim(self, job_id: str | None) -> Claim | None:
         """Give the one claim there is, once."""
@@ -67,10 +68,14 @@ class FakeExecution:
         claim, self._claim = self._claim, None
         return claim
 
-    def renew(self, claim: Claim) -> bool:
-        """Renew while the job is owned."""
+    def renew(self, claims: Sequence[Claim]) -> Renewal:
+        """Renew while the jobs are owned, all but those whose rows are locked."""
         self._note("renew")
-        return self.owns_the_job
+        tokens = frozenset(claim.token for claim in claims) - self.locked
+        nothing: frozenset[str] = frozenset()
+        return Renewal(
+            extended=tokens if self.owns_the_job else nothing, lost=nothing if self.owns_the_job else tokens
+        )
 
     def complete(self, claim: Claim, document: Document, *, duration_ms: int) -> bool:
         """Complete while the job is owned."""

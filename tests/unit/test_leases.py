@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 from hypothesis import given
@@ -120,7 +121,8 @@ def test_the_keeper_moves_a_fence_by_the_time_before_it_sent() -> None:
     """The database counts from when it got the renewal, which is never earlier than that."""
     clock, jobs = Clock(), FakeExecution()
     keeper = _keeper(jobs, clock)
-    jobs.renew = lambda claim: clock.move(3) or True  # a slow database
+    renew = jobs.renew
+    jobs.renew = lambda claims: clock.move(3) or renew(claims)  # a slow database
     with keeper.hold(claim_of(), claimed_at=clock()) as lease:
         clock.move(10)
         keeper.renew_all()
@@ -154,18 +156,30 @@ def test_a_database_out_of_reach_leaves_a_lease_to_its_fence() -> None:
     keeper.stop()
 
 
-def test_one_lease_that_cannot_be_renewed_does_not_keep_the_others_from_it() -> None:
-    """Each attempt of a process stands for itself."""
+def test_a_lease_whose_row_somebody_locks_stands_and_keeps_no_other_from_its_renewal() -> None:
+    """An operator's open transaction is no reason to end an attempt: its fence is."""
     clock, jobs = Clock(), FakeExecution()
     keeper = _keeper(jobs, clock)
-    jobs.raises["renew"] = [DatabaseUnavailable("away")]
+    jobs.locked = {"a"}
     with (
-        keeper.hold(claim_of(), claimed_at=clock()) as first,
-        keeper.hold(claim_of(), claimed_at=clock()) as second,
+        keeper.hold(claim_of(token="a"), claimed_at=clock()) as locked,
+        keeper.hold(claim_of(token="b"), claimed_at=clock()) as free,
     ):
         clock.move(8)
         keeper.renew_all()
-        assert sorted([first.left(), second.left()]) == [17, 25]
+        assert (locked.left(), free.left()) == (17, 25)
+    keeper.stop()
+
+
+def test_many_leases_are_renewed_in_one_question() -> None:
+    """One after the other, a database that takes seconds to answer would cost the last ones their fences."""
+    clock, jobs = Clock(), FakeExecution()
+    keeper = _keeper(jobs, clock)
+    with ExitStack() as held:
+        for number in range(8):
+            held.enter_context(keeper.hold(claim_of(token=str(number)), claimed_at=clock()))
+        keeper.renew_all()
+        assert jobs.names() == ["renew"]
     keeper.stop()
 
 

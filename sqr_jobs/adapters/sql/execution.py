@@ -2,18 +2,18 @@
 
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, select, update
+from sqlalchemy import bindparam, case, func, select, tuple_, update
 
 from sqr_jobs.adapters.sql.after_commit import after_commit
 from sqr_jobs.adapters.sql.engine import Database
 from sqr_jobs.adapters.sql.rows import is_due, job_from_row, move, select_jobs, tell
 from sqr_jobs.adapters.sql.tables import audit, job
 from sqr_jobs.domain.failures import GiveUp, JobErrorCode, RetryPolicy, after_failure
-from sqr_jobs.domain.job import Claim, Document, Job
+from sqr_jobs.domain.job import Claim, Document, Job, Renewal
 from sqr_jobs.domain.states import JobState, Transition
 
 __all__ = ["SqlJobExecution"]
@@ -48,10 +48,21 @@ class SqlJobExecution:
             job.c.lease_token == bindparam("held_token"),
         )
         self._held_row = select_jobs(database).where(*self._own).with_for_update()
+        attempts = tuple_(job.c.job_id, job.c.attempt, job.c.lease_token)
+        self._leased = select(job.c.lease_token).where(
+            job.c.job_id.in_(bindparam("jobs", expanding=True)),
+            job.c.state == JobState.RUNNING,
+            attempts.in_(bindparam("held", expanding=True)),
+            self._in_time,
+        )
+        self._leased_and_free = self._leased.with_for_update(skip_locked=True)
         until = database.now + lease_ms
         self._renewal = (
             update(job)
-            .where(*self._own, self._in_time)
+            .where(
+                job.c.job_id.in_(bindparam("jobs", expanding=True)),
+                job.c.lease_token.in_(bindparam("locked", expanding=True)),
+            )
             .values(lease_until=case((until < job.c.deadline_at, until), else_=job.c.deadline_at))
         )
 
@@ -88,11 +99,19 @@ class SqlJobExecution:
             )
         return Claim(job=running, token=token) if claimed else None
 
-    def renew(self, claim: Claim) -> bool:
-        """Extend the lease, never past the deadline."""
+    def renew(self, claims: Sequence[Claim]) -> Renewal:
+        """Lock what is still held, and extend it, never past the deadline."""
+        held = [(claim.job.job_id, claim.job.attempt, claim.token) for claim in claims]
+        asked = {"jobs": [job_id for job_id, _, _ in held], "held": held}
+        tokens = frozenset(claim.token for claim in claims)
         with self._database.begin() as connection:
-            changed = connection.execute(self._renewal, _shown(claim))
-        return changed.rowcount == 1
+            extended = frozenset(connection.execute(self._leased_and_free, asked).scalars())
+            if extended:
+                connection.execute(self._renewal, {"jobs": asked["jobs"], "locked": sorted(extended)})
+            if extended == tokens:
+                return Renewal(extended=extended, lost=frozenset())
+            standing = frozenset(connection.execute(self._leased, asked).scalars())
+        return Renewal(extended=extended, lost=tokens - extended - standing)
 
     def complete(self, claim: Claim, document: Document, *, duration_ms: int) -> bool:
         """Record the stored document. The answer to a lost COMMIT is found by asking again."""
