@@ -4,12 +4,13 @@ import contextlib
 import http.client
 import json
 import socket
-import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any
+
+from sqr_jobs.adapters.bounded import bounded
 
 __all__ = ["fetch_json"]
 
@@ -30,20 +31,18 @@ def fetch_json(url: str, *, within_s: float = _TOTAL_S) -> Callable[[], object]:
     def fetch() -> object:
         opened: list[socket.socket] = []
         opener = urllib.request.build_opener(_Http(opened), _Https(opened))
-        answered: Future[bytes] = Future()
+        until = time.monotonic() + within_s
 
-        def read() -> None:
+        def read() -> bytes:
             try:
                 with opener.open(request, timeout=_SILENCE_S) as answer:
-                    answered.set_result(answer.read(_MAX_BYTES + 1))
-            except BaseException as error:  # noqa: BLE001 - raised by the thread that waits
-                if isinstance(error, urllib.error.HTTPError):
-                    error.close()
-                answered.set_exception(error)
+                    return bytes(answer.read(_MAX_BYTES + 1))
+            except urllib.error.HTTPError as error:
+                error.close()
+                raise
 
-        threading.Thread(target=read, name="sqr-jobs-key-set", daemon=True).start()
         try:
-            body = answered.result(timeout=within_s)
+            body = bounded(read, left_s=lambda: until - time.monotonic(), name="sqr-jobs-key-set")
         finally:
             for connection in opened:
                 with contextlib.suppress(OSError):  # it is closed already

@@ -6,10 +6,12 @@ import importlib.util
 import logging
 import math
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
+from sqr_jobs.adapters.bounded import bounded
 from sqr_jobs.domain.filenames import content_disposition
 from sqr_jobs.errors import ConfigurationError, DocumentsUnavailable
 from sqr_jobs.ports import ProducedDocument
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["S3DocumentStore"]
 
+T = TypeVar("T")
+
+_TOTAL_S = 10.0
 _NOT_FOUND = ("404", "NoSuchKey", "NotFound")
 
 
@@ -37,11 +42,13 @@ class S3DocumentStore:
         access_key_id: str | None = None,
         secret_access_key: str | None = None,
         prefix: str = "",
+        within_s: float = _TOTAL_S,
     ) -> None:
         if importlib.util.find_spec("boto3") is None:  # said at the start, and loaded on first use
             raise ConfigurationError("boto3 is missing. Install it: pip install 'sqr-jobs[s3]'.")
         self._bucket = bucket
         self._prefix = prefix
+        self._within_s = within_s
         self._lock = threading.Lock()
         self._has_versions = False
         self._arguments = {
@@ -54,28 +61,34 @@ class S3DocumentStore:
     def put(self, key: str, document: ProducedDocument, *, until: Callable[[], float]) -> None:
         """Stream the bytes with their SHA-256, which the server compares with what arrived."""
         checksum = base64.b64encode(bytes.fromhex(document.sha256)).decode()
-        with _translated():
-            self._client.put_object(
+        self._ask(
+            lambda client: client.put_object(
                 Bucket=self._bucket,
                 Key=self._prefix + key,
                 Body=_TimedReader(document.file, until),  # type: ignore[arg-type]  # a file in all that is used
                 ContentLength=document.size,
                 ContentType="application/pdf",
                 ChecksumSHA256=checksum,
-            )
+            ),
+            left_s=until,
+        )
 
     def holds(self, key: str, *, size: int) -> bool:
         """Ask for the object's head."""
         from botocore.exceptions import ClientError  # noqa: PLC0415 - boto3 is loaded on first use
 
-        with _translated():
+        def look(client: "S3Client") -> bool:
             try:
-                head = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)
+                head = client.head_object(Bucket=self._bucket, Key=self._prefix + key)
             except ClientError as error:
                 if error.response["Error"]["Code"] in _NOT_FOUND:
                     return False
                 raise
-        return head["ContentLength"] == size
+            if "ContentLength" not in head:
+                raise DocumentsUnavailable("The bucket told no size.")
+            return head["ContentLength"] == size
+
+        return self._ask(look)
 
     def url(self, key: str, *, filename: str, expires_s: int, origin: str) -> str:  # noqa: ARG002 - has its own
         """Presign a GET with the type and the file name that the answer must carry."""
@@ -97,10 +110,11 @@ class S3DocumentStore:
         from botocore.exceptions import ClientError  # noqa: PLC0415 - boto3 is loaded on first use
 
         name = self._prefix + key
-        with _translated():
+
+        def delete(client: "S3Client") -> None:
             if not self._has_versions:
                 try:
-                    answer = self._client.delete_object(Bucket=self._bucket, Key=name)
+                    answer = client.delete_object(Bucket=self._bucket, Key=name)
                 except ClientError as error:
                     if error.response["Error"]["Code"] in _NOT_FOUND:  # as some stores answer
                         return
@@ -108,16 +122,31 @@ class S3DocumentStore:
                 # Known from then on: each deletion without a version would leave one more mark.
                 self._has_versions = "VersionId" in answer
             if self._has_versions:
-                self._delete_versions(name)
+                self._delete_versions(client, name)
 
-    def _delete_versions(self, name: str) -> None:
+        self._ask(delete)
+
+    def _delete_versions(self, client: "S3Client", name: str) -> None:
         """Delete what a bucket with versions keeps of an object: its versions, and the marks of deletions."""
-        pages = self._client.get_paginator("list_object_versions")
+        pages = client.get_paginator("list_object_versions")
         for page in pages.paginate(Bucket=self._bucket, Prefix=name):
             for kept in [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]:
                 if kept["Key"] == name:
                     version = kept["VersionId"]
-                    self._client.delete_object(Bucket=self._bucket, Key=name, VersionId=version)
+                    client.delete_object(Bucket=self._bucket, Key=name, VersionId=version)
+
+    def _ask(self, call: Callable[["S3Client"], T], *, left_s: Callable[[], float] | None = None) -> T:
+        """Ask the store, and wait so long in all: botocore bounds each byte's time, and not their sum."""
+        until = time.monotonic() + self._within_s
+
+        def ask() -> T:
+            with _translated():
+                return call(self._client)
+
+        try:
+            return bounded(ask, left_s=left_s or (lambda: until - time.monotonic()), name="sqr-jobs-s3")
+        except TimeoutError:
+            raise DocumentsUnavailable("The bucket did not answer in time.") from None
 
     def credentials_left_s(self) -> float | None:
         """Tell for how many seconds the credentials live: infinity without end, None if nobody can tell."""

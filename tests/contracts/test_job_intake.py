@@ -4,7 +4,7 @@ import contextlib
 import random
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import Index, insert
 from sqlalchemy.exc import IntegrityError
 
 from sqr_jobs.adapters.sql.tables import job
@@ -165,6 +165,20 @@ def test_the_database_itself_refuses_a_second_active_job(store: JobStore, state:
             connection.execute(insert(job), {**twin, "job_id": f"ended {ended}", "state": ended})
     with pytest.raises(IntegrityError), store.database.begin() as connection:
         connection.execute(insert(job), {**twin, "job_id": "another"})
+
+
+def test_a_constraint_that_is_none_of_ours_is_told_by_its_class(store: JobStore) -> None:
+    """Not as a twin that came and went: no patience of the client's would help."""
+    index = Index("host_one_job_of_each_template", job.c.template, unique=True)
+    job.indexes.discard(index)  # of this database only, not of the metadata
+    index.create(store.database.engine)
+    try:
+        store.create("U1")
+        with pytest.raises(DatabaseUnavailable, match=r"3 times \(\w+\).*sqr-jobs check"):
+            store.create("U2")
+    finally:
+        index.drop(store.database.engine)
+    assert store.count() == 1
 
 
 def test_ids_that_differ_in_a_byte_are_different_users(store: JobStore) -> None:

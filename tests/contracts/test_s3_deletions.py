@@ -126,7 +126,7 @@ def test_a_second_try_leaves_no_second_mark(
     _put(store, KEY)
     with monkeypatch.context() as without_right:
 
-        def refuse(_name: str) -> None:
+        def refuse(_client: object, _name: str) -> None:
             raise DocumentsUnavailable("The bucket refused (AccessDenied).")
 
         without_right.setattr(store, "_delete_versions", refuse)

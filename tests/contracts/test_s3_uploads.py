@@ -14,11 +14,19 @@ import pytest
 from sqr_jobs.adapters.s3_documents import S3DocumentStore
 from sqr_jobs.errors import DocumentsUnavailable
 from tests.contracts.document_stores import KEY, ORIGIN, produced
+from tests.servers.dripping import DRIPS, dripping
 from tests.servers.ports import free_port
 
 SECRET = "a-secret-access-key"
+
+
+def _for(seconds: float) -> Callable[[], float]:
+    until = time.monotonic() + seconds
+    return lambda: until - time.monotonic()
+
+
 CALLS: dict[str, Callable[[S3DocumentStore], object]] = {
-    "put": lambda store: store.put(KEY, produced(), until=lambda: 10.0),
+    "put": lambda store: store.put(KEY, produced(), until=_for(0.5)),
     "holds": lambda store: store.holds(KEY, size=1),
     "delete": lambda store: store.delete(KEY),
 }
@@ -61,9 +69,13 @@ def comparing_server() -> Iterator[ThreadingHTTPServer]:
         thread.join()
 
 
-def _store_at(port: int) -> S3DocumentStore:
+def _store_at(port: int, *, within_s: float = 10) -> S3DocumentStore:
     return S3DocumentStore(
-        "payroll", endpoint_url=f"http://127.0.0.1:{port}", access_key_id="AKID", secret_access_key=SECRET
+        "payroll",
+        endpoint_url=f"http://127.0.0.1:{port}",
+        access_key_id="AKID",
+        secret_access_key=SECRET,
+        within_s=within_s,
     )
 
 
@@ -131,4 +143,28 @@ def test_an_upload_that_stalls_ends_with_the_attempts_time() -> None:
         with pytest.raises(DocumentsUnavailable):
             store.put(KEY, produced(b"x" * 20_000_000), until=lambda: started + 1.0 - time.monotonic())
         assert time.monotonic() - started < 5
+        store._client.close()
+
+
+@pytest.mark.parametrize(
+    ("call", "place"),
+    [(call, place) for call in CALLS for place in DRIPS if call != "holds" or "body" not in place],
+)
+def test_a_store_that_drips_holds_nobody_past_the_time(call: str, place: str) -> None:
+    """Each byte begins a socket's timeout anew: it would hold a worker past its fence."""
+    with dripping(DRIPS[place]) as (port, _):
+        store = _store_at(port, within_s=0.5)
+        began = time.monotonic()
+        with pytest.raises(DocumentsUnavailable, match="in time"):
+            CALLS[call](store)
+        assert time.monotonic() - began < 3
+        store._client.close()
+
+
+def test_a_store_that_tells_no_size_is_unavailable() -> None:
+    """I5: nobody knows then whether the object is the one that was made."""
+    with dripping(DRIPS["body without a length"]) as (port, _):
+        store = _store_at(port)
+        with pytest.raises(DocumentsUnavailable, match="size"):
+            store.holds(KEY, size=1)
         store._client.close()

@@ -110,7 +110,7 @@ def test_the_keeper_tells_of_leases_that_can_t_be_renewed_twice(told: Told) -> N
     keeper = LeaseKeeper(jobs, heartbeat_s=3600, fence_s=25, limit_s=60, now=clock)
     with keeper.hold(claim_of(), claimed_at=clock()), keeper.hold(claim_of(), claimed_at=clock()):
         keeper.renew_all()
-        jobs.raises["renew"] = [AWAY] * 5  # the last heartbeat of these renews one of the two
+        jobs.raises["renew"] = [AWAY] * 3  # the last heartbeat of these renews both
         for _ in range(4):
             keeper.renew_all()
     keeper.stop()

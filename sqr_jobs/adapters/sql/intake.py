@@ -71,13 +71,17 @@ class SqlJobIntake:
 
         The lock is held until the transaction ends: with the host's own connection, until the host ends it.
         """
+        refused_by = ""
         for _ in range(_TRIES):
             try:
                 with self._transaction(connection) as current:
                     return self._create(current, new, ceiling, reservation)
-            except IntegrityError:
-                continue  # a job that this transaction's snapshot did not show: look again
-        raise DatabaseUnavailable("Another job for this user came and went three times. Try again.")
+            except IntegrityError as error:  # a job that this transaction's snapshot did not show: look again
+                refused_by = type(error.orig).__name__
+        raise DatabaseUnavailable(
+            f"The database refused the job {_TRIES} times ({refused_by}) and shows no other of this user. "
+            "Where that stays so, its tables are not as sqr-jobs made them. Run: sqr-jobs check"
+        )
 
     def _create(
         self, connection: Connection, new: NewJob, ceiling: RateLimit, reservation: Reservation | None
