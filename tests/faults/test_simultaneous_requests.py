@@ -12,6 +12,8 @@ from tests.acceptance.client import Client
 from tests.acceptance.deployment import Deployment, Web
 from tests.acceptance.fixtures import ClientOf
 
+_ROUNDS = 4
+
 
 @pytest.fixture(params=["distributed", "embedded"])
 def webs(request: pytest.FixtureRequest) -> list[Web]:
@@ -41,10 +43,19 @@ def test_of_32_simultaneous_requests_for_one_person_one_is_accepted(
 def test_of_100_simultaneous_requests_of_one_org_ten_are_let_through(
     distributed: Deployment, client_of: ClientOf
 ) -> None:
-    """The window is one for all processes, and has no gap through which an eleventh slips (I12)."""
+    """The window is one for all processes, and has no gap through which an eleventh slips (I12).
+
+    A process whose Redis takes more than 100 ms to answer, on a machine that is busy, counts for itself; it
+    says so, and such a round tells nothing about the common window.
+    """
     distributed.configure(rate_limit=10)
-    clients = [client_of(distributed.fastapi(workers=2)), client_of(distributed.flask(workers=2))]
-    counted = _ask(clients, [f"U{number % 20}" for number in range(100)])
+    for _ in range(_ROUNDS):
+        webs = [distributed.fastapi(workers=2), distributed.flask(workers=2)]
+        _ask([client_of(web, "globex") for web in webs], ["U1"] * 40)  # so that all processes are connected
+        org = f"org-{len(distributed.programs)}"
+        counted = _ask([client_of(web, org) for web in webs], [f"U{number % 20}" for number in range(100)])
+        if not any("counting in memory" in web.program.said() for web in webs):
+            break
     assert counted[202] + counted[409] == 10
     assert counted[429] == 90
 
