@@ -1,6 +1,6 @@
 """`python -m tests.mutants [name…]`: take each guard away in a copy, and see its tests fail.
 
-Exit 1 when a mutant survives, or when a guard's code is not found once: then this list is out of date. When
+Exit 2 when no guard has such a name, and 1 when a mutant survives, or when a guard's code is not found once: then this list is out of date. When
 all of them were caught, the page's table is written.
 """
 
@@ -28,6 +28,9 @@ _FAILED = 1
 def main(wanted: list[str]) -> int:
     """Try each guard whose name holds one of the words; say what became of it."""
     guards = [guard for guard in GUARDS if not wanted or any(word in guard.name for word in wanted)]
+    if not guards:
+        _say(f"no guard's name holds any of: {' '.join(wanted)}. The names stand in tests/mutants/guards.py")
+        return 2
     found: dict[str, str | None] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in _PACKAGES:

@@ -158,9 +158,19 @@ def _counted(exchanges: Iterable[Exchange], faults: Iterable[Fault]) -> str:
         if not any(begin < (seen.answered or 0) and seen.asked < end for begin, end in spans)
     ]
     shown = ", ".join(f"{what} {number}" for what, number in by_kind.most_common()) or "none"
-    return (
-        f"{shown}, {len(elsewhere)} of them when neither database nor store was at fault" if found else shown
-    )
+    if not elsewhere:
+        return shown
+    told = "; ".join(_circumstances(seen, faults) for seen in elsewhere)
+    return f"{shown}, {len(elsewhere)} of them when neither database nor store was at fault ({told})"
+
+
+def _circumstances(seen: Exchange, faults: Iterable[Fault]) -> str:
+    """Tell what was answered, and which fault came last before it."""
+    code = (seen.told or {}).get("code", "no code")
+    before = [fault for fault in faults if fault.began < (seen.answered or seen.asked)]
+    last = max(before, key=lambda fault: fault.began, default=None)
+    when = f"{seen.asked - last.began:.1f} s after {last.name} began" if last else "before any fault"
+    return f"{code} to {seen.kind} in {seen.took_s:.1f} s, asked {when}"
 
 
 def _unanswered(exchanges: Iterable[Exchange]) -> int:
