@@ -1,14 +1,18 @@
 """Fixtures for the command line."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from sqr_jobs import ReportJobs, migrations
 from sqr_jobs.cli import main
+from sqr_jobs.wiring import system_of
 from tests.cli.checks import Check, Checked
 from tests.cli.commands import environment
-from tests.host.reports import FACTORY
+from tests.cli.operators import Run
+from tests.host import reports as host
 
 
 @pytest.fixture
@@ -16,7 +20,7 @@ def check(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest
     """Check the sample host under these settings; by default it renders in no child, which is quicker."""
 
     def run(*arguments: str, **settings: object) -> Checked:
-        given = {"factory": FACTORY, "data_dir": tmp_path / "data", "render": "inline"} | settings
+        given = {"factory": host.FACTORY, "data_dir": tmp_path / "data", "render": "inline"} | settings
         kept = {name: value for name, value in given.items() if value is not None}
         monkeypatch.setattr(os, "environ", environment(tmp_path, **kept))
         status = main(["check", *arguments])
@@ -25,3 +29,38 @@ def check(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest
         return Checked(status, out)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def _tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tables")
+    with pytest.MonkeyPatch.context() as variables:
+        variables.setattr(os, "environ", environment(folder, factory=host.FACTORY, data_dir=folder))
+        database = system_of(host.report_jobs()).database
+        migrations.upgrade(database.engine)
+        database.close()
+    return folder / "jobs.db"
+
+
+@pytest.fixture
+def service(_tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReportJobs]:
+    """Give a service on an empty database, which the commands find by their environment."""
+    (tmp_path / "jobs.db").write_bytes(_tables.read_bytes())
+    settings = {"factory": host.FACTORY, "data_dir": tmp_path, "render": "inline", "max_failures": 1}
+    monkeypatch.setattr(os, "environ", environment(tmp_path, **settings))
+    made = host.report_jobs()
+    made.parts.worker.start = lambda: None  # type: ignore[method-assign]
+    yield made
+    system_of(made).database.close()
+
+
+@pytest.fixture
+def run(service: ReportJobs, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command: its exit status, and what it printed on stdout and stderr."""
+
+    def command(*arguments: str) -> tuple[int, str, str]:
+        status = main(arguments)
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return command

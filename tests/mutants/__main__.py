@@ -1,7 +1,7 @@
 """`python -m tests.mutants [name…]`: take each guard away in a copy, and see its tests fail.
 
-Exit 2 when no guard has such a name, and 1 when a mutant survives, or when a guard's code is not found once: then this list is out of date. When
-all of them were caught, the page's table is written.
+Exit 1 when a mutant survives, or when a guard's code is not found once: then this list is out of date; 2
+when no guard has such a name. When all of them were caught, the page's table is written.
 """
 
 import datetime as dt

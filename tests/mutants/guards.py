@@ -186,7 +186,7 @@ GUARDS = (
         file="sqr_jobs/adapters/dramatiq_queue.py",
         code="            self._closed_from = self._now() + self._breaker_s\n            raise\n",
         without="            raise\n",
-        tests=("tests/contracts/test_job_queue.py",),
+        tests=("tests/contracts/test_ringing_in_time.py",),
     ),
     Guard(
         name="a job is kept for its time",
