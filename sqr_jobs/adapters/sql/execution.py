@@ -49,7 +49,7 @@ class SqlJobExecution:
         )
         self._held_row = select_jobs(database).where(*self._own).with_for_update()
         attempts = tuple_(job.c.job_id, job.c.attempt, job.c.lease_token)
-        self._leased = select(job.c.lease_token).where(
+        self._leased = select(job.c.job_id, job.c.lease_token).where(
             job.c.job_id.in_(bindparam("jobs", expanding=True)),
             job.c.state == JobState.RUNNING,
             attempts.in_(bindparam("held", expanding=True)),
@@ -59,10 +59,7 @@ class SqlJobExecution:
         until = database.now + lease_ms
         self._renewal = (
             update(job)
-            .where(
-                job.c.job_id.in_(bindparam("jobs", expanding=True)),
-                job.c.lease_token.in_(bindparam("locked", expanding=True)),
-            )
+            .where(job.c.job_id.in_(bindparam("jobs", expanding=True)))
             .values(lease_until=case((until < job.c.deadline_at, until), else_=job.c.deadline_at))
         )
 
@@ -105,12 +102,14 @@ class SqlJobExecution:
         asked = {"jobs": [job_id for job_id, _, _ in held], "held": held}
         tokens = frozenset(claim.token for claim in claims)
         with self._database.begin() as connection:
-            extended = frozenset(connection.execute(self._leased_and_free, asked).scalars())
+            locked = connection.execute(self._leased_and_free, asked).all()
+            extended = frozenset(row.lease_token for row in locked)
             if extended:
-                connection.execute(self._renewal, {"jobs": asked["jobs"], "locked": sorted(extended)})
+                # By no other id: MariaDB waits for each row that it looks at, whatever else it has to be.
+                connection.execute(self._renewal, {"jobs": [row.job_id for row in locked]})
             if extended == tokens:
                 return Renewal(extended=extended, lost=frozenset())
-            standing = frozenset(connection.execute(self._leased, asked).scalars())
+            standing = frozenset(row.lease_token for row in connection.execute(self._leased, asked))
         return Renewal(extended=extended, lost=tokens - extended - standing)
 
     def complete(self, claim: Claim, document: Document, *, duration_ms: int) -> bool:
