@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from reportlab import rl_config
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate
+from reportlab.platypus import BaseDocTemplate, Flowable, Frame, KeepTogether, PageTemplate
 
 from sqr_jobs.documents.page import Page, define_total
 from sqr_jobs.documents.template import Template
@@ -68,7 +68,13 @@ class _Document(BaseDocTemplate):
     def __init__(self, buffer: io.BytesIO, template: Template[Any], data: BaseModel) -> None:
         top, right, bottom, left = template.margins
         width, height = template.page_size
-        super().__init__(buffer, pagesize=template.page_size, invariant=1, initialFontName=REGULAR)
+        super().__init__(
+            buffer,
+            pagesize=template.page_size,
+            invariant=1,
+            initialFontName=REGULAR,
+            keepTogetherClass=_Kept,
+        )
         frame = Frame(left, bottom, width - left - right, height - top - bottom, 0, 0, 0, 0, id="body")
         self.addPageTemplates(PageTemplate(id="page", frames=[frame], pagesize=template.page_size))
         self._template, self._data = template, data
@@ -83,6 +89,18 @@ class _Document(BaseDocTemplate):
         super()._endBuild()  # type: ignore[misc]  # not in the stubs
         define_total(self.canv, pages)
         save()
+
+
+class _Kept(KeepTogether):
+    """A heading and what it is kept with, to which ReportLab gives each part's freedom but the last's.
+
+    The last is a heading where nothing follows that can be kept with it: of more than a page, it would be
+    split into itself for ever.
+    """
+
+    def __init__(self, flowables: list[Flowable], maxHeight: float | None = None) -> None:  # noqa: N803
+        super().__init__(flowables, maxHeight)
+        flowables[-1].keepWithNext = 0
 
 
 class _Pulled(list[Flowable]):

@@ -47,10 +47,12 @@ class Page:
         """Draw a line of small text at the foot: `left`, and at the right where one is.
 
         `pages` is the template author's own pattern, never user text; `{total}` is the number of all pages.
+        It is known after the last page only: each digit that it has more than the page's number goes 4.6
+        points past the right margin.
         """
         y = self.bottom * 0.5
         before, total, after = pages.replace("{number}", str(self.number)).partition("{total}")
-        # The total is known after the last page only; it has at least as many digits as this page's number.
+        # The total has at least as many digits as this page's number.
         digits = _width(canvas, str(self.number)) if total else 0
         x = self.width - self.right - _width(canvas, before + after) - digits
         _draw(canvas, self.left, y, _fitted(canvas, line(left), x - self.left - _GAP))

@@ -23,6 +23,8 @@ _LONG, _MANY_LINES = 20_000, 100
 """Characters, and line breaks, of some pages: what has more is laid out piece by piece."""
 _LONGEST_LINE = 2_000
 """Characters: of a title or a page's header no one reads more, and it is made anew for each page."""
+_LINE_BREAK = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+"""What breaks a line besides `\\n` (UAX 14, BK, CR and NL): word processors write such."""
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -31,6 +33,7 @@ def Paragraph(text: str | Markup, style: "str | ParagraphStyle" = "body") -> "Fl
 
     A `str` is escaped whole, so what a person calls themselves can never become markup, a link or a file
     name; `Markup("<b>{}</b>").format(name)` escapes the name and keeps the bold. Line breaks are kept.
+    The built-in styles' font has Latin, Greek and Cyrillic letters, and an empty box for every other.
     `style` is a name that `style()` knows, or a ReportLab style. Raises `KeyError` for any other name.
     """
     from reportlab.platypus import Paragraph as ReportLabParagraph  # noqa: PLC0415 - not in the web process
@@ -39,7 +42,8 @@ def Paragraph(text: str | Markup, style: "str | ParagraphStyle" = "body") -> "Fl
     if isinstance(text, Markup):
         return ReportLabParagraph(_clean_markup(text).replace("\n", "<br/>"), shown)
     cleaned = clean(text)
-    if len(cleaned) <= _LONG and cleaned.count("\n") <= _MANY_LINES:
+    is_short = len(cleaned) <= _LONG and cleaned.count("\n") <= _MANY_LINES
+    if is_short or shown.wordWrap == "CJK":  # lines that end anywhere can't be broken in pieces
         return _plain(cleaned, shown)
     from sqr_jobs.documents.long_text import LongText  # noqa: PLC0415 - imports ReportLab
 
@@ -59,11 +63,12 @@ def clean(text: str) -> str:
     """Make text printable.
 
     Letters and their accents are joined, lone surrogates become U+FFFD, control and invisible format
-    characters and Unicode's noncharacters go; line breaks and tabs stay.
+    characters and Unicode's noncharacters go; tabs stay, and each way to break a line becomes a line feed.
     """
     if text.isprintable() and text.isascii():
         return text
-    return "".join(_printable(character) for character in unicodedata.normalize("NFC", text))
+    lines = _LINE_BREAK.sub("\n", text)
+    return "".join(_printable(character) for character in unicodedata.normalize("NFC", lines))
 
 
 def _plain(cleaned: str, shown: "ParagraphStyle") -> "ReportLabParagraph":

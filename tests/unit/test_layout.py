@@ -78,6 +78,22 @@ def test_a_heading_stays_with_what_follows() -> None:
     assert with_heading is pages[1]
 
 
+@pytest.mark.parametrize(
+    ("behind", "pages"),
+    [([], 2), ([PageBreak()], 2), ([PageBreak(), Paragraph("x")], 3), ([Paragraph("x")], 2)],
+    ids=["the end", "a page break and the end", "a page break", "text"],
+)
+@pytest.mark.parametrize("name", ["heading", "subheading"])
+def test_a_heading_of_more_than_a_page_comes_to_an_end(name: str, behind: list[Flowable], pages: int) -> None:
+    """ReportLab keeps a heading without a follower with itself, and splits that for ever."""
+    heading = Paragraph("word " * (500 if name == "heading" else 900), name)
+    document = lay_out(template_of(lambda: [heading, *behind], draw_page=lambda *_: None), Nothing())
+    shown = pages_of(document)
+    assert len(shown) == pages
+    assert "".join(shown).count("word") == (500 if name == "heading" else 900)
+    assert shown[-1].strip()
+
+
 def test_a_template_without_content_makes_one_page() -> None:
     """A PDF without any page is one that no viewer opens."""
     pages = pages_of(lay_out(template_of(list), Nothing()))

@@ -103,7 +103,8 @@ def test_any_text_in_the_hosts_own_markup_is_shown_whole(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("a\x00b\x07c\x1bd\x7fe\x85f", "abcdef"),
+        ("a\x00b\x07c\x1bd\x7fe\x9ff", "abcdef"),
+        ("a\x0bb\x0cc\x85d\re\r\nf\u2028g\u2029h", "a\nb\nc\nd\ne\nf\ng\nh"),
         ("lone \ud800 surrogate", "lone \ufffd surrogate"),
         ("\u202egpj.exe", "gpj.exe"),
         ("a\u200bb\u200dc\ufeffd\u00ade", "abcde"),
@@ -136,13 +137,14 @@ def test_a_line_is_one_line(text: str) -> None:
     assert "\n" not in line(text)
     assert line(text) == line(line(text))
     assert line("a \n\t b\r\nc ") == "a b c"
+    assert line("12 Main Street\x0bLondon\u2028UK") == "12 Main Street London UK"
 
 
 def test_line_breaks_are_kept() -> None:
     """An address in three lines stays an address."""
-    template = template_of(lambda: [Paragraph("first\nsecond\r\nthird")])
+    template = template_of(lambda: [Paragraph("first\nsecond\r\nthird\x0bfourth")])
     (page,) = pages_of(lay_out(template, Nothing()))
-    assert page.index("first\n") < page.index("second\n") < page.index("third\n")
+    assert page.index("first\n") < page.index("second\n") < page.index("third\n") < page.index("fourth\n")
 
 
 @pytest.mark.parametrize("name", STYLES)
