@@ -124,8 +124,8 @@ class Operations:
         """Erase step by step; give the receipt after each."""
         while jobs := self._jobs.search(wanted):
             for job in jobs:
-                if job.is_active:
-                    self._jobs.cancel(job)
+                # One that has ended by itself meanwhile was not ended for this.
+                if job.is_active and self._jobs.cancel(job).state is JobState.CANCELLED:
                     yield (done := replace(done, cancelled=done.cancelled + 1))
             job_ids = [job.job_id for job in jobs]
             for key in self._jobs.document_keys(job_ids):

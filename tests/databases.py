@@ -2,9 +2,9 @@
 
 import os
 
-from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy import Connection, Engine, create_engine, make_url
 
-__all__ = ["DATABASES", "SERVERS", "host_engine_for"]
+__all__ = ["DATABASES", "SERVERS", "cut", "host_engine_for"]
 
 DATABASES = tuple(os.environ.get("SQR_TEST_DATABASES", "sqlite,postgresql").split(","))
 """Of `sqlite`, `postgresql` and `mariadb`; SQR_TEST_DATABASES says which, separated by commas.
@@ -14,6 +14,19 @@ MariaDB comes by no wheel, so it has a session of its own: `nox -s mariadb`.
 
 SERVERS = tuple(name for name in DATABASES if name != "sqlite")
 """Those with connections that can be cut, pools of the host's, and transactions that the host isolates."""
+
+_CUT = {
+    "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend({})"),
+    "mysql": ("SELECT connection_id()", "KILL CONNECTION {}"),
+}
+
+
+def cut(connection: Connection) -> None:
+    """Let the server end a connection, which learns of it by its next statement."""
+    own, terminate = _CUT[connection.dialect.name]
+    number = connection.exec_driver_sql(own).scalar_one()
+    with connection.engine.connect() as other:
+        other.exec_driver_sql(terminate.format(number))
 
 
 def host_engine_for(url: str) -> Engine:

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from sqr_jobs.adapters.sql import Database
 from sqr_jobs.domain.states import JobState
 from sqr_jobs.errors import JobAlreadyActive, RateLimited, SqrJobsError
 from tests.contracts.job_store import CEILING, JobStore
-from tests.databases import SERVERS, host_engine_for
+from tests.databases import SERVERS, cut, host_engine_for
 
 _SESSIONS = {
     "postgresql": (
@@ -139,6 +140,39 @@ def test_two_jobs_of_one_transaction_are_held_to_the_same_rules(store: JobStore,
         with pytest.raises(JobAlreadyActive):
             store.create("U1", org_id="other", connection=connection)
     assert store.count() == 11
+
+
+@pytest.mark.parametrize("database", SERVERS, indirect=True)
+def test_a_connection_that_breaks_after_a_creation_breaks_as_it_does_without_one(
+    store: JobStore, host_engine: Engine
+) -> None:
+    """A host that tries again after its driver's error must see that error, and be able to roll back."""
+
+    def create_and_break(connection: Connection) -> None:
+        store.create(connection=connection)
+        cut(connection)
+        connection.execute(text("SELECT 1"))
+
+    def plainly() -> None:
+        with host_engine.begin() as connection:
+            create_and_break(connection)
+
+    def in_a_savepoint() -> None:
+        with host_engine.begin() as connection, connection.begin_nested():
+            create_and_break(connection)
+
+    for way in (plainly, in_a_savepoint):
+        with pytest.raises(DBAPIError) as caught:
+            way()
+        assert caught.value.connection_invalidated
+    with Session(host_engine) as session:
+        with pytest.raises(DBAPIError) as caught:
+            create_and_break(session.connection())
+        assert caught.value.connection_invalidated
+        session.rollback()
+        assert store.create(connection=session.connection()).state is JobState.QUEUED
+        session.commit()
+    assert store.count() == 1
 
 
 @pytest.mark.parametrize("level", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])

@@ -2,6 +2,7 @@
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from sqlalchemy import Engine, create_engine, make_url, select, text
@@ -157,6 +158,32 @@ def test_of_two_hosts_transactions_that_wait_for_each_other_one_hears_that_the_d
             assert store.create(connection=connection).state is JobState.QUEUED
             connection.rollback()
     assert store.count() == 0
+    engine.dispose()
+
+
+def test_a_pool_of_one_connection_suffices_for_an_organisations_first_job(jobs: Database) -> None:
+    """Its row is made before the creation, not beside it: a second connection is never to be had here."""
+    url = jobs.engine.url.render_as_string(hide_password=False)
+    engine = create_engine(url, pool_size=1, max_overflow=0, pool_timeout=1)
+    store = JobStore(Database(engine, is_host_engine=True))
+    assert store.create(org_id="new").state is JobState.QUEUED
+    assert store.story(store.create("U2", org_id="new").job_id) == ["create"]
+    engine.dispose()
+
+
+def test_the_first_jobs_of_many_organisations_at_once_are_all_accepted(jobs: Database) -> None:
+    """If each kept a connection while it asked for a second, they would wait for each other."""
+    url = jobs.engine.url.render_as_string(hide_password=False)
+    engine = create_engine(url, pool_size=4, max_overflow=0, pool_timeout=5)
+    store = JobStore(Database(engine, is_host_engine=True))
+    together = Barrier(12)
+
+    def ask(number: int) -> JobState:
+        together.wait(timeout=10)
+        return store.create(org_id=f"new {number}").state
+
+    with ThreadPoolExecutor(together.parties) as threads:
+        assert list(threads.map(ask, range(together.parties))) == [JobState.QUEUED] * together.parties
     engine.dispose()
 
 

@@ -160,6 +160,17 @@ def test_an_erasure_cancels_deletes_and_forgets_in_this_order_and_tells_all_of_i
     assert "U1" not in str(receipt)
 
 
+def test_a_job_that_ends_before_it_can_be_cancelled_is_not_counted_as_cancelled() -> None:
+    """The receipt is a proof: its reader must not be told that a report was stopped which was made."""
+
+    class Fast(_Jobs):
+        def cancel(self, job: Job) -> Job:
+            return self._put(job, state=JobState.COMPLETE)
+
+    receipt = _operations(Fast(_JOB)).erase(_JOB.org_id, _JOB.user_id)
+    assert (receipt.jobs, receipt.cancelled) == (1, 0)
+
+
 def test_no_job_forgets_its_person_before_its_documents_are_gone() -> None:
     """The rows are how a repetition finds what is left to do."""
 

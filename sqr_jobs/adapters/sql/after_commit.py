@@ -68,10 +68,14 @@ def _committed(connection: Connection, *_of_two_phases: object) -> None:
 
 
 def _rolled_back(connection: Connection, *_of_two_phases: object) -> None:
+    if connection.invalidated:
+        return  # it broke, and what waited went with it; asking for it would raise within the rollback
     connection.info.pop(_KEY, None)
 
 
 def _rolled_back_to(connection: Connection, name: str, _context: None) -> None:
+    if connection.invalidated:
+        return
     waiting = connection.info.get(_KEY, [])
     waiting[:] = [each for each in waiting if each.savepoint < _number(name)]
 

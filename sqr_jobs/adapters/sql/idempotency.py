@@ -73,7 +73,8 @@ class SqlIdempotency:
                 return self._insert(connection, org_id, key)
         if row.fingerprint != key.fingerprint:
             raise IdempotencyKeyReused
-        return row.job_id if row.job_id is None else str(row.job_id)
+        answered: str | None = row.job_id
+        return answered
 
     def _read(self, connection: Connection, org_id: str, key: IdempotencyKey) -> Row[Any] | None:
         question: Select[Any] = select(*idempotency.c, self._database.now.label("now"))

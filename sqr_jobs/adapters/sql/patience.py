@@ -18,9 +18,12 @@ def bound_waits(engine: Engine, timeout_s: float) -> None:
     class PatientConnection(psycopg.Connection[Any]):
         """Waits for each answer, but not for ever."""
 
+        patience_s: float | None = timeout_s
+        """None while a migration runs."""
+
         def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
             try:
-                return super().wait(gen, interval, timeout_s if timeout is None else timeout)
+                return super().wait(gen, interval, self.patience_s if timeout is None else timeout)
             except psycopg.errors._WaitTimeout:  # noqa: SLF001 - named in the docstring of `wait`
                 if timeout is not None:
                     raise

@@ -49,16 +49,12 @@ class SqlJobUpkeep:
 
     def reap_leases(self, limit: int) -> int:
         """Take RUNNING jobs whose lease ran out, each by a compare-and-swap over what was seen."""
-        ran_out = (
-            (job.c.active_slot == 1)
-            & (job.c.state == JobState.RUNNING)
-            & (job.c.lease_until <= self._database.now)
-        )
+        ran_out = (job.c.active_slot == 1) & (job.c.state == JobState.RUNNING) & self._ran_out
         return self._reap(ran_out & (job.c.deadline_at > self._database.now), limit, self._lose)
 
     def reap_deadlines(self, limit: int) -> int:
         """End active jobs that are past their deadline, likewise."""
-        overdue = (job.c.active_slot == 1) & (job.c.deadline_at <= self._database.now)
+        overdue = (job.c.active_slot == 1) & self._overdue
         overdue &= job.c.state.in_(sorted(ACTIVE))  # what a later version has put elsewhere is its to end
         return self._reap(overdue, limit, lambda c, seen: expire(c, self._overdue, seen))
 

@@ -154,7 +154,7 @@ def downgrade() -> None:
     for table in ("audit", "idempotency", *(["org_lock"] if is_mysql else []), "job", "identity"):
         op.drop_table(f"sqr_jobs_{table}", if_exists=True)
     if op.get_context().dialect.name == "postgresql":
-        op.execute("DROP FUNCTION sqr_jobs_terminal_stays()")
+        op.execute("DROP FUNCTION IF EXISTS sqr_jobs_terminal_stays()")
 
 
 def _guard_on_mysql() -> None:

@@ -1,7 +1,7 @@
 """What a database has to bring with it to hold jobs."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 
@@ -9,10 +9,7 @@ from sqlalchemy import URL, Connection, Engine
 
 from sqr_jobs.errors import ConfigurationError
 
-__all__ = ["Dialect", "Transaction", "dotted", "needing_driver"]
-
-Transaction = Callable[[], AbstractContextManager[Connection]]
-"""Begins a transaction of our own, and commits it."""
+__all__ = ["Dialect", "dotted", "needing_driver"]
 
 
 class Dialect(ABC):
@@ -46,11 +43,14 @@ class Dialect(ABC):
         return self.reading(connection, timeout_ms)
 
     @abstractmethod
-    def lock_org(self, connection: Connection, org_id: str, beside: Transaction) -> None:
+    def lock_org(self, connection: Connection, org_id: str) -> bool:
         """Let one transaction at a time create jobs of an org; the lock goes with the transaction.
 
-        `beside` begins another transaction, for what must not go with this one.
+        False where there is nothing yet to lock: leave the transaction, call `add_org`, and begin again.
         """
+
+    def add_org(self, connection: Connection, org_id: str) -> None:  # noqa: B027 - most need nothing
+        """Make what `lock_org` locks, in a transaction that does nothing else."""
 
     def enter(self, connection: Connection) -> None:
         """Enter a host's transaction. Raises `ConfigurationError` where its count could be of the past."""

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from sqr_jobs.adapters.sql.dialects.dialect import Dialect, Transaction, dotted, needing_driver
+from sqr_jobs.adapters.sql.dialects.dialect import Dialect, dotted, needing_driver
 from sqr_jobs.adapters.sql.dialects.turns import turn
 from sqr_jobs.errors import ConfigurationError
 
@@ -97,17 +97,17 @@ class MySql(Dialect):
             with suppress(SQLAlchemyError):  # of a connection that is gone
                 connection.exec_driver_sql(_RESTORE)
 
-    def lock_org(self, connection: Connection, org_id: str, beside: Transaction) -> None:
-        """Change the org's row, which locks it; GET_LOCK would not end with the transaction.
+    def lock_org(self, connection: Connection, org_id: str) -> bool:
+        """Change the org's row, which locks it; GET_LOCK would not end with the transaction."""
+        return connection.execute(_LOCK_ORG, {"org": org_id}).rowcount > 0
 
-        A row that is not there yet is made for good at once: one that a rollback took would leave those
-        who wait for it with a lock on the gap, in which nobody else could make theirs.
+    def add_org(self, connection: Connection, org_id: str) -> None:
+        """Make the org's row for good.
+
+        One that a rollback took would leave those who wait for it with a lock on the gap, in which nobody
+        else could make theirs.
         """
-        org = {"org": org_id}
-        if connection.execute(_LOCK_ORG, org).rowcount == 0:
-            with beside() as another:
-                another.execute(_NEW_ORG, org)
-            connection.execute(_LOCK_ORG, org)
+        connection.execute(_NEW_ORG, {"org": org_id})
 
     def enter(self, connection: Connection) -> None:
         """Look at the isolation level, and that there is a transaction at all."""
@@ -163,7 +163,7 @@ class MySql(Dialect):
             connection.execute(text(f"SELECT RELEASE_LOCK({name})"))
             connection.exec_driver_sql("SET @sqr_jobs_unbound=0 /*M! , max_statement_time=@sqr_jobs_was */")
 
-        return turn(connection, take, give)
+        return turn(connection, take, give, bound="_read_timeout")  # PyMySQL has no public way
 
 
 def _is_mariadb(connection: Connection) -> bool:

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from sqlalchemy import URL, Connection, Engine, create_engine, text
 
-from sqr_jobs.adapters.sql.dialects.dialect import Dialect, Transaction, needing_driver
+from sqr_jobs.adapters.sql.dialects.dialect import Dialect, needing_driver
 from sqr_jobs.adapters.sql.dialects.turns import turn
 
 __all__ = ["PostgreSql"]
@@ -61,9 +61,10 @@ class PostgreSql(Dialect):
             connection.execute(_SET_TIMEOUTS, {"ms": str(timeout_ms), "twice": str(2 * timeout_ms)})
         yield
 
-    def lock_org(self, connection: Connection, org_id: str, beside: Transaction) -> None:  # noqa: ARG002
+    def lock_org(self, connection: Connection, org_id: str) -> bool:
         """Take an advisory lock of the transaction."""
         connection.execute(_LOCK_ORG, {"org": org_id})
+        return True
 
     def lacks_tables(self, error: BaseException) -> bool:
         """Read it from the class."""
@@ -82,4 +83,4 @@ class PostgreSql(Dialect):
             connection.execute(text("SELECT pg_advisory_unlock(7305, 1)"))
             connection.execute(text("RESET statement_timeout"))
 
-        return turn(connection, take, give)
+        return turn(connection, take, give, bound="patience_s")

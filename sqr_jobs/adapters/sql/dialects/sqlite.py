@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
-from sqr_jobs.adapters.sql.dialects.dialect import Dialect, Transaction
+from sqr_jobs.adapters.sql.dialects.dialect import Dialect
 from sqr_jobs.errors import ConfigurationError
 
 __all__ = ["Sqlite"]
@@ -54,8 +54,9 @@ class Sqlite(Dialect):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         yield
 
-    def lock_org(self, connection: Connection, org_id: str, beside: Transaction) -> None:
+    def lock_org(self, connection: Connection, org_id: str) -> bool:  # noqa: ARG002
         """Do nothing: BEGIN IMMEDIATE is the lock."""
+        return True
 
     def enter(self, connection: Connection) -> None:
         """Begin where the driver has not: it does not for a SAVEPOINT, whose release would then commit."""
