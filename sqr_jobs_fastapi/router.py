@@ -2,8 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.params import Depends as DependsMarker
@@ -11,13 +10,14 @@ from fastapi.responses import Response, StreamingResponse
 from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from sqr_jobs.domain.caller import Caller
 from sqr_jobs.report_jobs import ReportJobs
 from sqr_jobs.web import HttpReply, HttpRequest, chunks
 from sqr_jobs.web.endpoints import FILES_PATH
-from sqr_jobs.web.openapi import OPERATIONS
-from sqr_jobs.wiring import mount
+from sqr_jobs.web.openapi import operations
+from sqr_jobs.wiring import mount, system_of
 
 __all__ = ["create_router"]
 
@@ -71,6 +71,7 @@ def create_router(report_jobs: Callable[[], ReportJobs] | ReportJobs, *, caller:
     ]
     if endpoints.has_cancel:
         routes.append(("/{id}", "DELETE", cancel, "cancel"))
+    described = operations(rate_window_s=system_of(endpoints.reports).quotas.common_window_s)
     for path, method, endpoint, name in routes:
         router.add_api_route(
             path,
@@ -78,7 +79,7 @@ def create_router(report_jobs: Callable[[], ReportJobs] | ReportJobs, *, caller:
             methods=[method],
             response_model=None,
             dependencies=documented,
-            **OPERATIONS[name],
+            **described[name],
         )
     return router
 
@@ -136,7 +137,21 @@ def _single(items: list[tuple[str, str]]) -> dict[str, str]:
 
 
 def _reply(reply: HttpReply) -> Response:
-    if isinstance(reply.body, Path):
-        size, pieces = chunks(reply.body)
-        return StreamingResponse(pieces, headers={**reply.headers, "Content-Length": str(size)})
-    return Response(reply.body, status_code=reply.status, headers=reply.headers)
+    if isinstance(reply.body, bytes):
+        return Response(reply.body, status_code=reply.status, headers=reply.headers)
+    return _FileResponse(reply.body, reply.headers)
+
+
+class _FileResponse(StreamingResponse):
+    """Sends an open file, and closes it at once where the client hangs up, which Starlette does not."""
+
+    def __init__(self, file: BinaryIO, headers: dict[str, str]) -> None:
+        size, self._pieces = chunks(file)
+        super().__init__(self._pieces, headers={**headers, "Content-Length": str(size)})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._pieces.close()

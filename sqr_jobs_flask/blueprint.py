@@ -1,7 +1,6 @@
 """The blueprint: reads the request, calls the endpoints, translates the reply."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from flask import Blueprint, Response, abort, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
@@ -90,7 +89,7 @@ def _request(caller: Caller | None, body: bytes | None = b"") -> HttpRequest:
 
 
 def _reply(reply: HttpReply) -> Response:
-    if isinstance(reply.body, Path):
-        size, pieces = chunks(reply.body)
-        return Response(pieces, headers={**reply.headers, "Content-Length": str(size)})
-    return Response(reply.body, status=reply.status, headers=reply.headers)
+    if isinstance(reply.body, bytes):
+        return Response(reply.body, status=reply.status, headers=reply.headers)
+    size, pieces = chunks(reply.body)
+    return Response(pieces, headers={**reply.headers, "Content-Length": str(size)})

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -56,10 +55,10 @@ def _request(environ: dict[str, Any], path: str, limit: int) -> HttpRequest:
 
 
 def _send(reply: HttpReply, start_response: Callable[..., Any]) -> Iterable[bytes]:
-    if isinstance(reply.body, Path):
-        size, body = chunks(reply.body)
-    else:
+    if isinstance(reply.body, bytes):
         size, body = len(reply.body), iter([reply.body])
+    else:
+        size, body = chunks(reply.body)
     headers = [*reply.headers.items(), ("Content-Length", str(size))]
     start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", headers)
     return body

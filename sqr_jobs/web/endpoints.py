@@ -1,5 +1,6 @@
 """The endpoints: one definition for every framework."""
 
+import os
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -8,6 +9,7 @@ from sqr_jobs.domain.filenames import content_disposition
 from sqr_jobs.domain.job import Job, Reservation
 from sqr_jobs.errors import (
     BodyTooLarge,
+    DocumentsUnavailable,
     InsufficientScope,
     LinkRefused,
     RateLimited,
@@ -135,7 +137,10 @@ class Endpoints:
         return self._with_quota(self._accepted(request, job), _left(quota))
 
     def _accepted(self, request: HttpRequest, job: Job) -> HttpReply:
-        headers = {"Location": f"{request.path}/{job.job_id}", "Retry-After": str(poll_again_s(age_ms=0))}
+        headers = {
+            "Location": f"{_quoted(request.path)}/{job.job_id}",
+            "Retry-After": str(poll_again_s(age_ms=0)),
+        }
         return _json(_ACCEPTED, ReportJob.of(job).json_bytes(), headers)
 
     def _status(self, request: HttpRequest, job_id: str) -> HttpReply:
@@ -149,24 +154,33 @@ class Endpoints:
     def _download_url(self, request: HttpRequest, job_id: str) -> HttpReply:
         caller = self._caller(request, self._read_scope)
         if self._public_url:
-            base = self._public_url + self.prefix
+            base = self._public_url + _quoted(self.prefix)
         else:
-            base = request.origin + request.path.rsplit("/", 2)[0]
+            base = request.origin + _quoted(request.path.rsplit("/", 2)[0])
         download = self.reports.download_url(caller, job_id, origin=base)
-        body = DownloadUrl(url=download.url, expires_in_seconds=300, filename=download.filename)
+        body = DownloadUrl(
+            url=download.url, expires_in_seconds=download.expires_in_s, filename=download.filename
+        )
         return _json(200, body.json_bytes(), {})
 
     def _file(self, request: HttpRequest) -> HttpReply:
         if self._local_documents is None:
             raise LinkRefused
         path, filename = self._local_documents.open_link(request.query)
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:  # deleted since the link was looked at
+            raise LinkRefused from None
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else type(error).__name__
+            raise DocumentsUnavailable(f"The document could not be opened ({reason}).") from None
         headers = {
             "Content-Type": "application/pdf",
             "Content-Disposition": content_disposition(filename),
             "Cache-Control": "no-store",
             "X-Content-Type-Options": "nosniff",
         }
-        return HttpReply(status=200, headers=headers, body=path)
+        return HttpReply(status=200, headers=headers, body=file)
 
     def _caller(self, request: HttpRequest, scope: str | None) -> Caller:
         caller = request.caller
@@ -186,13 +200,17 @@ class Endpoints:
             return self._problem(request, error)
 
     def _problem(self, request: HttpRequest, error: Exception) -> HttpReply:
-        instance = quote(request.path, safe="/:@!$&'()*+,;=~")
-        return problem_reply(error, instance=instance, base=request.path, support=self._support_contact)
+        return problem_reply(error, instance=_quoted(request.path), support=self._support_contact)
 
     @staticmethod
     def _with_quota(reply: HttpReply, headers: dict[str, str]) -> HttpReply:
         reply.headers.update(headers)
         return reply
+
+
+def _quoted(path: str) -> str:
+    """Write a decoded path as a URI reference (RFC 3986), which is ASCII: headers take nothing else."""
+    return quote(path, safe="/:@!$&'()*+,;=~")
 
 
 def _json(status: int, body: bytes, headers: dict[str, str]) -> HttpReply:

@@ -1,9 +1,9 @@
 """Requests and replies as plain data."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import BinaryIO
 
 from sqr_jobs.domain.caller import Caller
 
@@ -17,7 +17,8 @@ class HttpRequest:
     """What an endpoint needs of a request."""
 
     path: str
-    """The path as asked for, decoded, with the mount's; it becomes a problem's `instance`."""
+    """The path as asked for, decoded, with the mount's; it becomes a problem's `instance`, and
+    `Location` and links are made from it."""
     origin: str = ""
     """Scheme and host, without a final slash."""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -36,17 +37,22 @@ class HttpReply:
 
     status: int
     headers: dict[str, str]
-    body: bytes | Path
-    """A path is sent as the file's bytes, whole: see `chunks`."""
+    body: bytes | BinaryIO
+    """A file is open at its start, and sent whole: see `chunks`. Who takes the reply closes it."""
 
 
-def chunks(path: Path) -> tuple[int, Iterator[bytes]]:
-    """Open a file and return its size and its bytes in pieces, the same for every framework."""
-    file = path.open("rb")
+def chunks(file: BinaryIO) -> tuple[int, Generator[bytes, None, None]]:
+    """Return an open file's size and its bytes in pieces, the same for every framework.
 
-    def pieces() -> Iterator[bytes]:
+    The file is closed at their end, and by their `close`, which WSGI servers call.
+    """
+
+    def pieces() -> Generator[bytes, None, None]:
         with file:
+            yield b""
             while piece := file.read(_PIECE):
                 yield piece
 
-    return os.fstat(file.fileno()).st_size, pieces()
+    begun = pieces()
+    next(begun)  # what was never begun would not be closed either
+    return os.fstat(file.fileno()).st_size, begun

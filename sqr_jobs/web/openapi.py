@@ -7,7 +7,7 @@ from pydantic.json_schema import models_json_schema
 
 from sqr_jobs.web.models import CreateReportJob, DownloadUrl, Problem, ReportJob
 
-__all__ = ["OPERATIONS", "openapi_document"]
+__all__ = ["openapi_document", "operations"]
 
 _TAG = "PDF Report (API Client)"
 _ID = {
@@ -62,9 +62,6 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
             "content": {"application/problem+json": {"schema": _inline(Problem)}},
         }
     described[401]["headers"] = {"WWW-Authenticate": {"schema": {"type": "string", "pattern": "^Bearer"}}}
-    if 429 in described:  # noqa: PLR2004
-        retry = {"required": True, "schema": {"type": "integer", "minimum": 1, "maximum": 600}}
-        described[429]["headers"] = {"Retry-After": retry, **_QUOTA}
     return described
 
 
@@ -78,12 +75,12 @@ _MEANINGS: Final = {
     413: "The body is too large.",
     415: "The body is not declared as JSON.",
     422: "The job is not complete or failed; at the creation: the key was used with another body.",
-    429: "More than 10 creations in 10 minutes for this organisation.",
+    429: "More creations than this organisation may ask for in a window of time.",
     500: "An unexpected fault.",
     503: "A part of the service is out of reach.",
 }
 
-OPERATIONS: Final[dict[str, dict[str, Any]]] = {
+_OPERATIONS: Final[dict[str, dict[str, Any]]] = {
     "create": {
         "operation_id": "createOrgReportJob",
         "tags": [_TAG],
@@ -154,11 +151,30 @@ OPERATIONS: Final[dict[str, dict[str, Any]]] = {
         "openapi_extra": {"parameters": [_ID]},
     },
 }
-"""Keywords of FastAPI's `add_api_route`, by operation."""
 
 
-def openapi_document(prefix: str, *, has_cancel: bool = False) -> dict[str, Any]:
-    """Write the OpenAPI 3.1 document of the endpoints, as a host's own under FastAPI has it."""
+def operations(*, rate_window_s: int | None) -> dict[str, dict[str, Any]]:
+    """Give the keywords of FastAPI's `add_api_route`, by operation.
+
+    `rate_window_s` bounds how long a refused organisation waits; None where each has a window of its own.
+    """
+    wait = {"type": "integer", "minimum": 1}
+    if rate_window_s is not None:
+        wait["maximum"] = rate_window_s
+    create = _OPERATIONS["create"]
+    headers = {"Retry-After": {"required": True, "schema": wait}, **_QUOTA}
+    refused = {**create["responses"][429], "headers": headers}
+    return {**_OPERATIONS, "create": {**create, "responses": {**create["responses"], 429: refused}}}
+
+
+def openapi_document(
+    prefix: str, *, has_cancel: bool = False, rate_window_s: int | None = 600
+) -> dict[str, Any]:
+    """Write the OpenAPI 3.1 document of the endpoints, as a host's own under FastAPI has it.
+
+    `rate_window_s` as in `operations`; by default the setting's own default.
+    """
+    described = operations(rate_window_s=rate_window_s)
     models = (CreateReportJob, DownloadUrl, Problem, ReportJob)
     _, schemas = models_json_schema(
         [(model, "validation" if model is CreateReportJob else "serialization") for model in models],
@@ -172,12 +188,12 @@ def openapi_document(prefix: str, *, has_cancel: bool = False) -> dict[str, Any]
             "description": "Asynchronous PDF reports for connected users of an organisation.",
         },
         "paths": {
-            prefix: {"post": _operation("create", 202)},
+            prefix: {"post": _operation("create", 202, described)},
             f"{prefix}/{{id}}": {
-                "get": _operation("status", 200),
-                **({"delete": _operation("cancel", 200)} if has_cancel else {}),
+                "get": _operation("status", 200, described),
+                **({"delete": _operation("cancel", 200, described)} if has_cancel else {}),
             },
-            f"{prefix}/{{id}}/url": {"get": _operation("url", 200)},
+            f"{prefix}/{{id}}/url": {"get": _operation("url", 200, described)},
         },
         "components": {
             "schemas": {model.__name__: schemas["$defs"][model.__name__] for model in models}
@@ -187,13 +203,13 @@ def openapi_document(prefix: str, *, has_cancel: bool = False) -> dict[str, Any]
     }
 
 
-def _operation(name: str, success: int) -> dict[str, Any]:
-    keywords = OPERATIONS[name]
+def _operation(name: str, success: int, described: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    keywords = described[name]
     responses = {}
-    for status, described in sorted(keywords["responses"].items()):
-        answer = {key: value for key, value in described.items() if key != "model"}
+    for status, response in sorted(keywords["responses"].items()):
+        answer = {key: value for key, value in response.items() if key != "model"}
         if status == success:
-            answer["content"] = {"application/json": {"schema": _ref(described["model"])}}
+            answer["content"] = {"application/json": {"schema": _ref(response["model"])}}
         else:
             answer["content"] = {"application/problem+json": {"schema": _ref(Problem)}}
         responses[str(status)] = answer

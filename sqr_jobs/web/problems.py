@@ -65,11 +65,11 @@ def poll_again_s(*, age_ms: int) -> int:
     return _FAST_POLL_S if age_ms < _FAST_FOR_MS else _SLOW_POLL_S
 
 
-def problem_reply(error: Exception, *, instance: str, base: str, support: str | None) -> HttpReply:
+def problem_reply(error: Exception, *, instance: str, support: str | None) -> HttpReply:
     """Answer an error as a problem (RFC 9457).
 
-    What nobody foresaw is logged by its class and place, and answered without detail. `base` is the path of
-    the collection, for an error of the creation that points to a job.
+    What nobody foresaw is logged by its class and place, and answered without detail. `instance` is the
+    request's path as a URI reference; an error of the creation points to a job below it.
     """
     status, title = next(PROBLEMS[cls] for cls in type(error).__mro__ if cls in PROBLEMS)
     code = getattr(error, "code", "INTERNAL_ERROR")
@@ -90,7 +90,7 @@ def problem_reply(error: Exception, *, instance: str, base: str, support: str | 
         case RateLimited():
             headers["Retry-After"] = str(error.retry_after_s)
         case JobAlreadyActive():
-            headers["Location"] = f"{base}/{error.job.job_id}"
+            headers["Location"] = f"{instance}/{error.job.job_id}"
         case JobNotComplete():
             headers["Retry-After"] = str(poll_again_s(age_ms=error.job.as_of - error.job.created_at))
         case Unavailable():

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 from flask import Blueprint, Flask
 
@@ -31,7 +32,8 @@ class _FlaskClient(Client):
 
     def _open(self, path: str, **request: Any) -> Any:
         client = self.app.test_client(use_cookies=False)
-        return client.open(path.removeprefix(self.root), base_url=f"http://{HOST}{self.root}", **request)
+        root = self.root if path.startswith(self.root) else quote(self.root)
+        return client.open(path.removeprefix(root), base_url=f"http://{HOST}{self.root}", **request)
 
 
 @contextmanager

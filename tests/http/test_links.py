@@ -1,10 +1,14 @@
 """What the URL leads to, where this service itself holds the bytes."""
 
+import asyncio
 import hashlib
+import itertools
 import re
 import shutil
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import pikepdf
@@ -12,6 +16,8 @@ import pytest
 import time_machine
 
 from sqr_jobs import Caller, User
+from sqr_jobs.adapters.local_documents import LocalDocumentStore
+from sqr_jobs.web import HttpReply, HttpRequest, chunks
 from tests.http.clients import Client
 from tests.http.conftest import Serve
 from tests.http.situations import document_of
@@ -168,6 +174,105 @@ def test_the_refusal_of_a_link_tells_nothing(client: Client) -> None:
     bodies.add(client.follow(url).body)
     assert len(bodies) == 1
     assert job_id.encode() not in bodies.pop()
+
+
+def _finding(client: Client, then: Callable[[Path], Path]) -> None:
+    """Let something come between the look at a link's file and its opening."""
+    documents = client.system.documents
+    assert isinstance(documents, LocalDocumentStore)
+    look = documents.open_link
+
+    def found(query: Mapping[str, str]) -> tuple[Path, str]:
+        path, name = look(query)
+        return then(path), name
+
+    documents.open_link = found  # type: ignore[method-assign]
+
+
+def test_a_document_erased_while_its_link_is_answered_is_a_link_refused(client: Client) -> None:
+    """Retention and erasures ask nobody; the answer is ours all the same, and not a framework's 500."""
+    url = client.url(client.complete()).json()["url"]
+
+    def erased(path: Path) -> Path:
+        path.unlink(missing_ok=True)
+        return path
+
+    _finding(client, erased)
+    reply = client.follow(url)
+    assert (reply.status, reply.code) == (403, "LINK_REFUSED")
+
+
+def test_a_document_that_cannot_be_opened_is_an_outage(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A process out of descriptors, a disk that fails: trying again soon can help."""
+    job_id = client.complete()
+    url = client.url(job_id).json()["url"]
+    _finding(client, lambda path: path.parent)
+    reply = client.follow(url)
+    assert (reply.status, reply.code) == (503, "SERVICE_UNAVAILABLE")
+    assert reply.headers["retry-after"] == "5"
+    assert "The document could not be opened (Is a directory)." in caplog.text
+    assert job_id not in caplog.text.split("could not be opened")[1]
+
+
+def test_the_file_is_closed_however_far_it_was_sent(client: Client) -> None:
+    """A client may hang up before the first byte; a descriptor for each would end the process."""
+    query = _fields(client.url(client.complete()).json()["url"])
+    for sent in (0, 1, 2):
+        reply = client.system.endpoints.file(HttpRequest(path="/", query=query))
+        assert not isinstance(reply.body, bytes)
+        _, pieces = chunks(reply.body)
+        assert len(list(itertools.islice(pieces, sent))) == min(sent, 1)
+        pieces.close()
+        assert reply.body.closed
+
+
+@pytest.mark.needs("fastapi")
+def test_a_client_that_hangs_up_leaves_no_file_open(serve_on: Serve) -> None:
+    """Starlette leaves what it was sending to the garbage collector."""
+    client = serve_on("fastapi")
+    job_id = client.complete()
+    client.replace_document(job_id, content := b"%PDF" * 250_000)
+    job = client.system.intake.find("acme", job_id)
+    assert job is not None
+    assert job.document is not None
+    url = client.system.documents.url(job.document.key, filename="a.pdf", expires_s=300, origin=client.path)
+    answered, answer = [], client.system.endpoints.file
+
+    def remembered(request: HttpRequest) -> HttpReply:
+        answered.append(answer(request))
+        return answered[-1]
+
+    client.system.endpoints.file = remembered  # type: ignore[method-assign]
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+        if len(sent) == 3:
+            raise OSError
+
+    async def ask() -> None:
+        await client.app(  # type: ignore[attr-defined]
+            {
+                "type": "http",
+                "asgi": {"version": "3.0", "spec_version": "2.4"},
+                "method": "GET",
+                "path": urlsplit(url).path,
+                "query_string": urlsplit(url).query.encode(),
+                "headers": [(b"host", b"reports.example")],
+            },
+            None,
+            send,
+        )
+
+    with pytest.raises(Exception, match=r"^$"):  # Starlette's ClientDisconnect
+        asyncio.run(ask())
+    assert sent[0]["status"] == 200
+    assert 0 < len(sent[1]["body"]) < len(content)
+    body = answered[0].body
+    assert not isinstance(body, bytes)
+    assert body.closed
 
 
 def test_the_address_before_the_prefix_can_be_configured(serve: Serve) -> None:

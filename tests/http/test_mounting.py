@@ -123,6 +123,42 @@ def test_a_host_may_choose_the_prefix(serve: Serve, prefix: str) -> None:
         assert client.request("POST", "/v1/document/api", headers=bearer(), json={}).status == 404
 
 
+@pytest.mark.parametrize(
+    ("prefix", "quoted"),
+    [
+        ("/отчёты", "/%D0%BE%D1%82%D1%87%D1%91%D1%82%D1%8B"),
+        ("/berichte/für", "/berichte/f%C3%BCr"),
+        ("/a b", "/a%20b"),
+        ("/50%", "/50%25"),
+    ],
+)
+@pytest.mark.parametrize("root", ["", "/größe"])
+def test_addresses_below_a_prefix_of_any_characters_are_quoted(
+    serve: Serve, prefix: str, quoted: str, root: str
+) -> None:
+    """A header is ASCII: the answer to a stored job must neither break on it nor lead astray."""
+    client = serve(prefix=prefix, root=root)
+    client.path = base = root.replace("ö", "%C3%B6").replace("ß", "%C3%9F") + quoted
+    created = client.post({"userId": "U-1"})
+    assert created.status == 202
+    job_id = created.json()["jobId"]
+    assert created.headers["location"] == f"{base}/{job_id}"
+    again = client.post({"userId": "U-1"})
+    assert (again.status, again.headers["location"]) == (409, created.headers["location"])
+    assert again.json()["instance"] == base
+    assert client.request("GET", created.headers["location"], headers=bearer()).status == 200
+    assert client.work(job_id)
+    url = client.url(job_id).json()["url"]
+    assert url.startswith(f"http://reports.example{base}/files/document?")
+    assert client.follow(url).status == 200
+
+
+def test_links_below_a_public_address_are_quoted_too(serve: Serve) -> None:
+    """The prefix is the same, whoever says what stands before it."""
+    client = serve(prefix="/für", public_url="https://api.example.com")
+    assert client.url(client.complete()).json()["url"].startswith("https://api.example.com/f%C3%BCr/files/")
+
+
 @pytest.mark.parametrize("prefix", ["reports", "/reports/", "/", ""])
 def test_a_prefix_that_cannot_be_mounted_is_refused(framework: str, configure: Any, prefix: str) -> None:
     """What the framework would only stumble over later is said at once."""

@@ -4,13 +4,14 @@ It is said twice: in what a FastAPI host generates, and in what `sqr-jobs openap
 """
 
 import importlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from sqr_jobs import Caller, Settings, build_report_jobs
+from sqr_jobs import Caller, Settings, build_report_jobs, cli
 from sqr_jobs.web.openapi import openapi_document
 from tests.host import reports as host
 from tests.http.conftest import Serve
@@ -250,6 +251,43 @@ def test_a_prefix_of_the_host_s_shows_in_the_paths(serve_on: Serve) -> None:
     """The document tells what is mounted."""
     client = serve_on("fastapi", prefix="/reports")
     assert set(client.app.openapi()["paths"]) == {"/reports", "/reports/{id}", "/reports/{id}/url"}  # type: ignore[attr-defined]
+
+
+def _longest_wait(document: dict[str, Any]) -> int | None:
+    refused = resolved(_operation(document, _PATHS[0], "post")["responses"]["429"], document)
+    return refused["headers"]["Retry-After"]["schema"].get("maximum")  # type: ignore[no-any-return]
+
+
+@pytest.mark.needs("fastapi")
+def test_the_longest_wait_is_told_as_it_is_configured(serve_on: Serve) -> None:
+    """A document that promises ten minutes must not be followed by an answer of an hour."""
+    client = serve_on("fastapi", rate_limit=1, rate_window_s=3600)
+    client.keeps_contract = False  # which knows the default alone
+    document = client.app.openapi()  # type: ignore[attr-defined]
+    assert _longest_wait(document) == 3600
+    assert [client.post({}).status, client.post({}).status] == [400, 429]
+    assert 600 < int(client.post({}).headers["retry-after"]) <= 3600
+    assert "10" not in document["paths"][_PATHS[0]]["post"]["responses"]["429"]["description"]
+
+
+def test_the_published_document_tells_it_too(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """`sqr-jobs openapi` reads the settings."""
+    monkeypatch.setenv("SQR_JOBS_RATE_WINDOW_S", "3600")
+    assert cli.main(["openapi"]) == 0
+    assert _longest_wait(json.loads(capsys.readouterr().out)) == 3600
+
+
+@pytest.mark.needs("fastapi")
+def test_where_the_host_chooses_quotas_no_longest_wait_is_told(serve_on: Serve) -> None:
+    """Each organisation may have a window of its own, and they share the document."""
+
+    def report_jobs() -> Any:
+        return build_report_jobs(
+            users=host.people, templates=[host.Report()], choose_rate_limit=lambda _caller: None
+        )
+
+    document = serve_on("fastapi", report_jobs).app.openapi()  # type: ignore[attr-defined]
+    assert _longest_wait(document) is None
 
 
 @pytest.mark.needs("fastapi")
