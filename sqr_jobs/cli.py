@@ -14,6 +14,7 @@ from sqr_jobs.errors import ConfigurationError, RequestRefused, Unavailable
 from sqr_jobs.factory import load_factory
 from sqr_jobs.operator_commands import add_operator_commands
 from sqr_jobs.settings import Settings
+from sqr_jobs.whole_numbers import whole_number
 from sqr_jobs.wiring import System, system_of
 from sqr_jobs.wiring.parts import database_for
 from sqr_jobs.wiring.upkeep import operations_of
@@ -44,11 +45,22 @@ def _run(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
-    except (ConfigurationError, RequestRefused, Unavailable) as error:
+    except (ConfigurationError, RequestRefused) as error:
         print(f"sqr-jobs: {error}", file=sys.stderr)
+        return 1
+    except Unavailable as error:
+        print(f"sqr-jobs: {_with_next_step(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _with_next_step(outage: Unavailable) -> str:
+    """Say of an outage what to do, unless its text does, such as that of missing tables."""
+    text = str(outage) or type(outage).__name__
+    if "sqr-jobs" in text:
+        return text
+    return f"{text.removesuffix('.')}. Run `sqr-jobs check`: it says which part and what to do."
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -83,7 +95,7 @@ def _add_worker(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "shortly before SQR_JOBS_SHUTDOWN_GRACE_S is over.",
     )
     parser.add_argument("--factory", help=_FACTORY_HELP)
-    parser.add_argument("--processes", type=_count, default=1, help="worker processes (default: 1)")
+    parser.add_argument("--processes", type=whole_number, default=1, help="worker processes (default: 1)")
     parser.add_argument(
         "--threads", type=int, help="reports made at a time per process (default: $SQR_JOBS_WORKER_THREADS)"
     )
@@ -110,14 +122,6 @@ def _worker(options: argparse.Namespace) -> int:
     ]
     parsed = dramatiq_cli.make_argument_parser().parse_args(arguments)  # type: ignore[no-untyped-call]
     return int(dramatiq_cli.main(parsed) or 0)  # type: ignore[no-untyped-call]
-
-
-def _count(text: str) -> int:
-    """Read a number of processes."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
 
 
 def _add_maintain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -189,7 +193,10 @@ def _openapi(_options: argparse.Namespace) -> int:
     from sqr_jobs.web.openapi import openapi_document  # noqa: PLC0415
 
     settings = Settings()
-    print(json.dumps(openapi_document(settings.prefix, has_cancel=settings.cancel_route), indent=2))
+    document = openapi_document(
+        settings.prefix, has_cancel=settings.cancel_route, rate_window_s=settings.rate_window_s
+    )
+    print(json.dumps(document, indent=2))
     return 0
 
 

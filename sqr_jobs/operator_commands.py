@@ -1,22 +1,26 @@
 """Operators' commands: look at jobs, cancel one, try one again, erase a person."""
 
 import argparse
-import dataclasses
+import functools
 import json
 import sys
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TypeAlias
 
-from sqr_jobs.domain.job import Job, JobEvent
+from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.states import JobState
 from sqr_jobs.domain.upkeep import JobSearch
-from sqr_jobs.errors import ConfigurationError
-from sqr_jobs.operations import Operations
+from sqr_jobs.errors import ConfigurationError, JobAlreadyActive
+from sqr_jobs.job_views import event_fields, event_line, job_fields, job_line, job_lines
+from sqr_jobs.operations import Operations, Receipt
+from sqr_jobs.web.models import timestamp
+from sqr_jobs.whole_numbers import whole_number
 
 __all__ = ["add_operator_commands"]
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse names no public type
+_SHOWN = 20
 _MOST = 10_000
 OperationsOf = Callable[[argparse.Namespace], Operations]
 
@@ -28,7 +32,7 @@ def add_operator_commands(commands: Commands, operations_of: OperationsOf, facto
         parser = commands.add_parser(name, help=text, description=more)
         parser.add_argument("--factory", help=factory_help)
         _ARGUMENTS[name](parser)
-        parser.set_defaults(run=lambda options: run(options, operations_of(options)))
+        parser.set_defaults(run=lambda options: run(options, operations_of(options)), refuse=parser.error)
 
     add(
         "jobs",
@@ -65,7 +69,7 @@ def _job_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def _jobs_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("job", nargs="?", help="show this one, with its history")
+    parser.add_argument("job", nargs="?", help="show this one, with its history; it takes no filter")
     parser.add_argument("--org", help="only this organisation's")
     parser.add_argument("--user", help="only those about this user")
     parser.add_argument(
@@ -75,9 +79,20 @@ def _jobs_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="only those in this state; may be given more than once",
     )
-    parser.add_argument("--template", help="only those of this template")
-    parser.add_argument("--error", metavar="CODE", help="only those with this error code")
-    parser.add_argument("--limit", type=_count, default=20, help="at most so many, the newest (default: 20)")
+    parser.add_argument(
+        "--template", metavar="NAME", help="only those of this template, named without its version"
+    )
+    parser.add_argument(
+        "--error",
+        metavar="CODE",
+        choices=[code.value for code in JobErrorCode],
+        help="only those with this error code, such as RENDER_FAILED",
+    )
+    parser.add_argument(
+        "--limit",
+        type=functools.partial(whole_number, most=_MOST),
+        help=f"at most so many, the newest (default: {_SHOWN})",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
 
 
@@ -97,26 +112,39 @@ _ARGUMENTS = {
 
 def _jobs(options: argparse.Namespace, operations: Operations) -> int:
     if options.job:
-        job = operations.get(options.job)
-        history = operations.history(job.job_id)
-        if options.json:
-            _say(json.dumps({**_fields(job), "history": [_event_fields(event) for event in history]}))
-        else:
-            _say("\n".join([*_about(job), "", *(_event_line(event) for event in history)]))
-        return 0
+        return _one_job(options, operations)
+    shown = options.limit or _SHOWN
     wanted = JobSearch(
         org_id=options.org,
         user_id=options.user,
         states=frozenset(map(JobState, options.state)),
         template=options.template,
         error_code=options.error,
-        limit=options.limit,
+        limit=shown + 1,  # the last one only tells that there are more
     )
     found = operations.search(wanted)
-    for job in found:
-        _say(json.dumps(_fields(job)) if options.json else _line(job))
-    if not found and not options.json:
-        _say("no jobs")
+    for job in found[:shown]:
+        _say(json.dumps(job_fields(job)) if options.json else job_line(job))
+    if len(found) > shown:
+        _note(f"{shown} shown, and there are more: --limit N, or a filter.")
+    if not found:
+        if not options.json:
+            _say("no jobs")
+        if " " in (options.template or ""):
+            _note("--template takes the template's name, without the version that the list shows after it.")
+    return 0
+
+
+def _one_job(options: argparse.Namespace, operations: Operations) -> int:
+    filters = ("org", "user", "state", "template", "error", "limit")
+    if given := [f"--{name}" for name in filters if getattr(options, name) not in (None, [])]:
+        options.refuse(f"a job's id takes no filter: leave out {', '.join(given)}")
+    job = operations.get(options.job)
+    history = operations.history(job.job_id)
+    if options.json:
+        _say(json.dumps({**job_fields(job), "history": [event_fields(event) for event in history]}))
+    else:
+        _say("\n".join([*job_lines(job), "", *map(event_line, history)]))
     return 0
 
 
@@ -131,7 +159,14 @@ def _cancel(options: argparse.Namespace, operations: Operations) -> int:
 
 
 def _retry(options: argparse.Namespace, operations: Operations) -> int:
-    _say(operations.retry(options.job).job_id)
+    try:
+        created = operations.retry(options.job)
+    except JobAlreadyActive as error:
+        raise ConfigurationError(
+            f"A report for this user is already being made: job {error.job.job_id}. "
+            "Wait for that job to end, or cancel it."
+        ) from None
+    _say(created.job_id)
     return 0
 
 
@@ -144,92 +179,33 @@ def _erase(options: argparse.Namespace, operations: Operations) -> int:
         sys.stderr.flush()
         if sys.stdin.readline().rstrip("\n") != options.user:
             raise ConfigurationError("Nothing was erased.")
-    receipt = dataclasses.asdict(operations.erase(options.org, options.user))
-    stopped_by = receipt.pop("stopped_by")
-    _say(json.dumps({"erasedAt": _now(), "complete": stopped_by is None, **receipt}, indent=2))
-    if stopped_by is None:
+    receipt = operations.erase(options.org, options.user)
+    _say(json.dumps(_receipt_fields(receipt), indent=2))
+    if receipt.stopped_by is None:
         return 0
-    sys.stderr.write(
-        f"sqr-jobs: {stopped_by} The erasure is not complete. Run the same command again, until its receipt "
-        "says so; keep this receipt too.\n"
+    _note(
+        f"{receipt.stopped_by.removesuffix('.')}. The erasure is not complete. `sqr-jobs check` says which "
+        "part and what to do. Then run the same command again, until its receipt says so; keep this one too."
     )
     return 1
 
 
-def _count(text: str) -> int:
-    """Read a number of jobs."""
-    number = int(text)
-    if not 1 <= number <= _MOST:
-        raise argparse.ArgumentTypeError(f"1 to {_MOST}")
-    return number
+def _receipt_fields(receipt: Receipt) -> dict[str, object]:
+    return {
+        "erasedAt": timestamp(time.time_ns() // 1_000_000),
+        "complete": receipt.stopped_by is None,
+        "jobs": receipt.jobs,
+        "cancelled": receipt.cancelled,
+        "causes": receipt.causes,
+        "idempotencyKeys": receipt.idempotency_keys,
+        "objects": receipt.objects,
+        "jobIds": receipt.job_ids,
+    }
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(f"sqr-jobs: {text}\n")
 
 
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _at(epoch_ms: int | None) -> str | None:
-    return (
-        datetime.fromtimestamp(epoch_ms / 1000, UTC).isoformat(timespec="milliseconds") if epoch_ms else None
-    )
-
-
-def _line(job: Job) -> str:
-    created = (_at(job.created_at) or "")[:19]
-    code = job.error_code or ""
-    template, user = str(job.template), job.user_id or "(erased)"
-    line = f"{job.job_id}  {created}  {job.state:<10}  {job.org_id}  {user}  {template}  {code}"
-    return _printable(line).rstrip()
-
-
-def _about(job: Job) -> list[str]:
-    return [
-        f"{name:<16}{_printable(str(value))}" for name, value in _fields(job).items() if value is not None
-    ]
-
-
-def _fields(job: Job) -> dict[str, str | int | None]:
-    return {
-        "job": job.job_id,
-        "org": job.org_id,
-        "user": job.user_id or "(erased)",
-        "template": str(job.template),
-        "state": job.state,
-        "error": job.error_code,
-        "attempt": job.attempt,
-        "failures": job.failures,
-        "crashes": job.crashes,
-        "created": _at(job.created_at),
-        "deadline": _at(job.deadline_at),
-        "completed": _at(job.completed_at),
-        "expires": _at(job.document_expires_at),
-    }
-
-
-def _event_fields(event: JobEvent) -> dict[str, str | int | None]:
-    return {
-        "at": _at(event.at),
-        "from": event.from_state,
-        "to": event.to_state,
-        "attempt": event.attempt,
-        "why": event.why,
-        "error": event.error_code,
-        "cause": event.cause,
-    }
-
-
-def _event_line(event: JobEvent) -> str:
-    change = f"{event.from_state or 'new'} -> {event.to_state}"
-    line = f"{_at(event.at)}  attempt {event.attempt}  {change} ({event.why})  {event.error_code or ''}"
-    return "\n    ".join([line.rstrip(), *_printable(event.cause or "").splitlines()])
-
-
-def _printable(text: str) -> str:
-    """Keep what clients and exceptions said from steering the terminal."""
-    return "".join(
-        character if character.isprintable() or character == "\n" else "\ufffd" for character in text
-    )

@@ -35,18 +35,20 @@ def test_an_erasure_prints_its_receipt_and_names_nobody_in_it(
     status, out, err = run("erase", "--org", "acme", "--user", "U-1", "--yes")
     receipt: dict[str, Any] = json.loads(out)
     assert (status, err) == (0, "")
-    assert sorted(receipt.pop("job_ids")) == sorted([complete.job_id, waiting.job_id])
-    assert receipt.pop("erasedAt").endswith("+00:00")
-    counted = {"jobs": 2, "cancelled": 1, "causes": 0, "idempotency_keys": 0, "objects": 1}
+    assert sorted(receipt.pop("jobIds")) == sorted([complete.job_id, waiting.job_id])
+    assert receipt.pop("erasedAt").endswith("Z")
+    counted = {"jobs": 2, "cancelled": 1, "causes": 0, "idempotencyKeys": 0, "objects": 1}
     assert receipt == {"complete": True, **counted}
     assert "U-1" not in out
     assert not (documents / complete.job_id).exists()
     assert read(service, failed.job_id).user_id == "U-RAISE"
     shown = run("jobs", complete.job_id)[1]
     assert f"{'user':<16}(erased)" in shown.splitlines()
+    assert f"{'state':<16}COMPLETE" in shown.splitlines()
+    assert "expires" not in shown
     assert "was erased" in run("retry", waiting.job_id)[2]
     again = json.loads(run("erase", "--org", "acme", "--user", "U-1", "--yes")[1])
-    assert (again["jobs"], again["job_ids"]) == (0, [])
+    assert (again["jobs"], again["jobIds"]) == (0, [])
 
 
 def test_an_erasure_that_fails_prints_its_receipt_all_the_same(
@@ -61,7 +63,8 @@ def test_an_erasure_that_fails_prints_its_receipt_all_the_same(
     receipt: dict[str, Any] = json.loads(out)
     assert (status, receipt["complete"], receipt["cancelled"], receipt["jobs"]) == (1, False, 1, 0)
     assert err.startswith(
-        "sqr-jobs: The store is away. The erasure is not complete. Run the same command again"
+        "sqr-jobs: The store is away. The erasure is not complete. `sqr-jobs check` says which part and what "
+        "to do. Then run the same command again"
     )
     again = json.loads(run("erase", "--org", "acme", "--user", "U-1", "--yes")[1])
     assert (again["complete"], again["jobs"], again["cancelled"]) == (True, 2, 0)

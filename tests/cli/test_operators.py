@@ -1,70 +1,23 @@
-"""`sqr-jobs jobs`, `cancel` and `retry`: what operators see and do, across all orgs."""
+"""`sqr-jobs jobs ID`, `cancel` and `retry`: what operators see and do, across all orgs."""
 
 import json
 import os
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import update
 
 from sqr_jobs import ReportJobs
 from sqr_jobs.adapters.sql.tables import audit, job
+from sqr_jobs.errors import DocumentsUnavailable
+from sqr_jobs.operations import Operations
 from sqr_jobs.wiring import system_of
-from tests.cli.operators import Run, made, read
+from tests.cli.operators import Run, begun, made, read
 from tests.host import reports as host
 
 _UNKNOWN = "0b4ad4b5-6b0c-4b3e-9a0e-7a3f2f6f9d11"
-
-
-def test_a_list_has_a_line_for_each_job_the_newest_first(service: ReportJobs, run: Run) -> None:
-    """Of every org: an operator looks for what goes wrong, wherever it does."""
-    first, second = made(service), made(service, "U-RAISE", "other")
-    status, out, err = run("jobs")
-    newest, oldest = out.splitlines()
-    assert (status, err) == (0, "")
-    assert newest.split()[0] == second.job_id
-    assert newest.split()[2:] == ["FAILED", "other", "U-RAISE", "report", "v1", "RENDER_FAILED"]
-    assert oldest.split()[0] == first.job_id
-    assert oldest.split()[2:] == ["COMPLETE", "acme", "U-1", "report", "v1"]
-
-
-@pytest.mark.parametrize(
-    ("wanted", "found"),
-    [
-        (("--org", "other"), {"U-RAISE"}),
-        (("--user", "U-1"), {"U-1"}),
-        (("--state", "FAILED"), {"U-RAISE", "U-BADDATA"}),
-        (("--state", "FAILED", "--state", "QUEUED"), {"U-RAISE", "U-BADDATA", "U-2"}),
-        (("--error", "REPORT_DATA_INVALID"), {"U-BADDATA"}),
-        (("--template", "report", "--state", "COMPLETE"), {"U-1"}),
-        (("--template", "nothing"), set()),
-        (("--limit", "1"), {"U-2"}),
-    ],
-)
-def test_a_list_is_narrowed_by_what_is_known(
-    service: ReportJobs, run: Run, wanted: tuple[str, ...], found: set[str]
-) -> None:
-    """Who calls at night knows an org, a person or a code, seldom an id."""
-    made(service, "U-1")
-    made(service, "U-RAISE", "other")
-    made(service, "U-BADDATA")
-    made(service, "U-2", work=False)
-    _, out, _ = run("jobs", "--json", *wanted)
-    assert {json.loads(line)["user"] for line in out.splitlines()} == found
-
-
-def test_no_jobs_are_told_to_people_and_are_an_empty_list_to_programs(run: Run) -> None:
-    """A blank screen leaves one wondering; a program counts lines."""
-    assert run("jobs") == (0, "no jobs\n", "")
-    assert run("jobs", "--json") == (0, "", "")
-
-
-@pytest.mark.parametrize("limit", ["0", "-1", "10001", "many"])
-def test_a_limit_that_is_none_is_refused(run: Run, limit: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """One database would take -1 for all, the other for an error."""
-    with pytest.raises(SystemExit) as ended:
-        run("jobs", "--limit", limit)
-    assert ended.value.code == 2
-    assert "--limit" in capsys.readouterr().err
 
 
 def test_one_job_is_shown_with_its_attempts_and_their_causes(service: ReportJobs, run: Run) -> None:
@@ -81,10 +34,40 @@ def test_one_job_is_shown_with_its_attempts_and_their_causes(service: ReportJobs
         "attempt 1  QUEUED -> RUNNING (claim)",
     ]
     assert history[2].endswith("attempt 1  RUNNING -> FAILED (fail)  REPORT_DATA_UNAVAILABLE")
-    assert any("no data on U-NODATA" in line for line in history[3:])
+    assert history[3] == "    ConnectionError: no data on U-NODATA"
     shown = json.loads(run("jobs", mine.job_id, "--json")[1])
     assert [event["why"] for event in shown["history"]] == ["create", "claim", "fail"]
-    assert "no data on U-NODATA" in shown["history"][2]["cause"]
+    assert shown["history"][2]["cause"] == "ConnectionError: no data on U-NODATA"
+
+
+def test_a_running_job_tells_until_when_its_worker_has_it(service: ReportJobs, run: Run) -> None:
+    """Beside the present time: whether it hangs is the question at night."""
+    claim = begun(service, "U-1")
+    shown = _shown(run, claim.job.job_id)
+    assert timedelta(0) < _instant(shown["lease until"]) - _instant(shown["as of"]) <= timedelta(seconds=30)
+    assert "next try" not in shown
+    told = json.loads(run("jobs", claim.job.job_id, "--json")[1])
+    assert (told["leaseUntil"], told["nextTry"]) == (shown["lease until"], None)
+    assert _instant(told["asOf"]) >= _instant(shown["as of"])
+
+
+def test_a_job_that_waits_tells_when_it_is_tried_again(service: ReportJobs, run: Run) -> None:
+    """Beside the present time, and without a lease, which nobody has."""
+    claim = begun(service, "U-1", gives_back_for_s=90)
+    shown = _shown(run, claim.job.job_id)
+    assert shown["state"] == "RETRY_WAIT"
+    assert timedelta(seconds=60) < _instant(shown["next try"]) - _instant(shown["as of"])
+    assert "lease until" not in shown
+    told = json.loads(run("jobs", claim.job.job_id, "--json")[1])
+    assert (told["leaseUntil"], told["nextTry"]) == (None, shown["next try"])
+
+
+def test_a_job_that_has_ended_has_no_present(service: ReportJobs, run: Run) -> None:
+    """Nothing comes any more but the document's end."""
+    shown = _shown(run, made(service).job_id)
+    assert {"as of", "lease until", "next try"}.isdisjoint(shown)
+    assert _instant(shown["expires"]) > _instant(shown["completed"])
+    assert {"as of", "next try"} & set(_shown(run, made(service, "U-2", work=False).job_id)) == {"as of"}
 
 
 def test_nothing_that_is_shown_steers_the_terminal(service: ReportJobs, run: Run) -> None:
@@ -138,7 +121,10 @@ def test_a_job_that_failed_is_retried_as_a_new_one(service: ReportJobs, run: Run
     assert (again.user_id, again.org_id, again.state) == ("U-RAISE", "acme", "QUEUED")
     assert again.document_lifetime_ms == mine.document_lifetime_ms
     assert read(service, mine.job_id).state == "FAILED"
-    assert run("retry", mine.job_id)[2].startswith("sqr-jobs: A report for this user is already being made.")
+    assert run("retry", mine.job_id)[2] == (
+        f"sqr-jobs: A report for this user is already being made: job {again.job_id}. "
+        "Wait for that job to end, or cancel it.\n"
+    )
 
 
 def test_a_job_that_did_not_fail_is_not_retried(service: ReportJobs, run: Run) -> None:
@@ -163,3 +149,48 @@ def test_a_service_that_is_named_nowhere_says_so(run: Run, monkeypatch: pytest.M
     monkeypatch.delitem(os.environ, "SQR_JOBS_FACTORY")
     for arguments in (("jobs",), ("cancel", _UNKNOWN), ("erase", "--org", "a", "--user", "b", "--yes")):
         assert "SQR_JOBS_FACTORY" in run(*arguments)[2]
+
+
+_EVERY_COMMAND = [("jobs",), ("jobs", _UNKNOWN), ("cancel", _UNKNOWN), ("retry", _UNKNOWN)]
+
+
+@pytest.mark.parametrize("command", _EVERY_COMMAND)
+def test_an_outage_tells_the_next_step(
+    run: Run, command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A class of a driver's says nothing to somebody who was woken."""
+    monkeypatch.setitem(os.environ, "SQR_JOBS_DATABASE_URL", f"sqlite:///{tmp_path}/away/jobs.db")
+    status, out, err = run(*command)
+    assert (status, out) == (1, "")
+    assert err == (
+        "sqr-jobs: The database refused or did not answer (OperationalError). "
+        "Run `sqr-jobs check`: it says which part and what to do.\n"
+    )
+
+
+def test_an_outage_that_says_what_to_do_says_nothing_else(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two orders are one too many."""
+    monkeypatch.setitem(os.environ, "SQR_JOBS_DATABASE_URL", f"sqlite:///{tmp_path}/empty.db")
+    assert run("jobs")[2].endswith("Run: sqr-jobs db upgrade\n")
+
+
+def test_an_outage_without_a_text_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host's own store may raise it so."""
+
+    def away(*_: object) -> None:
+        raise DocumentsUnavailable
+
+    monkeypatch.setattr(Operations, "retry", away)
+    assert run("retry", _UNKNOWN)[2].startswith("sqr-jobs: DocumentsUnavailable. Run `sqr-jobs check`")
+
+
+def _shown(run: Run, job_id: str) -> dict[str, Any]:
+    """Read what is shown of a job, without its history."""
+    about, _, _ = run("jobs", job_id)[1].partition("\n\n")
+    return {line[:16].rstrip(): line[16:] for line in about.splitlines()}
+
+
+def _instant(told: str) -> datetime:
+    return datetime.fromisoformat(told)

@@ -14,7 +14,7 @@ _EXPORT = re.compile(r"^export (\w+)=(\S+)$", re.MULTILINE)
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One command with what it prints; `…` stands for any text."""
+    """One command with what it prints; `…` stands for any text of a line, or alone for any lines."""
 
     command: str
     printed: str
@@ -48,7 +48,13 @@ def run(step: Step, folder: Path, environment: dict[str, str]) -> None:
         check=False,
     )
     printed = ended.stdout.strip()
-    expected = ".*".join(re.escape(part) for part in step.printed.split("…"))
-    assert re.fullmatch(expected, printed), (
+    expected = "".join(map(_pattern, f"{step.printed}\n".splitlines(keepends=True)))
+    assert re.fullmatch(expected, f"{printed}\n"), (
         f"$ {step.command}\n{printed}\n--- and the page says:\n{step.printed}"
     )
+
+
+def _pattern(line: str) -> str:
+    if line == "…\n":
+        return r"(?:.*\n)*"
+    return ".*".join(map(re.escape, line.split("…")))
