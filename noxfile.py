@@ -21,6 +21,7 @@ _OF_THE_TABLES = (
     "contracting_revisions",
     "expanded_tables",
     "host_alembic",
+    "interrupted_migrations",
     "later_values",
     "migrations",
 )

@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 
 from sqr_jobs.errors import ConfigurationError, Unavailable
@@ -18,6 +19,7 @@ _logger = logging.getLogger("sqr_jobs.maintenance")
 _BATCH = 100
 _ANNOUNCE_S = 4.0
 _RETENTION_S = 60.0
+_STOP_S = 1.0
 
 
 class Maintenance:
@@ -94,9 +96,12 @@ class Maintenance:
             loop.start()
 
     def stop(self) -> None:
-        """End the threads."""
+        """End the threads, within a second; one that hangs ends with the process."""
         for loop in self._loops:
-            loop.stop()
+            loop.ask_to_stop()
+        until = time.monotonic() + _STOP_S
+        for loop in self._loops:
+            loop.join(until - time.monotonic())
 
 
 def _all_of(take: Callable[[int], int]) -> int:
@@ -121,10 +126,12 @@ class _Loop:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
+    def ask_to_stop(self) -> None:
         self._stop.set()
+
+    def join(self, timeout_s: float) -> None:
         if self._thread.is_alive():
-            self._thread.join(timeout=1)
+            self._thread.join(timeout=max(timeout_s, 0))
 
     def _run(self) -> None:
         while not self._stop.is_set():

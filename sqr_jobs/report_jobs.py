@@ -117,8 +117,9 @@ class ReportParts(Protocol):
 class ReportJobs:
     """Creates report jobs, tells how they stand, and issues the URLs of their documents.
 
-    Built by `sqr_jobs.build_report_jobs`; safe to use from any thread. Every method asks the host's
-    `UserDirectory` anew: nothing about permissions is remembered.
+    Built by `sqr_jobs.build_report_jobs`; safe to use from any thread. `create` and `download_url`
+    ask the host's `UserDirectory` anew: nothing about permissions is remembered. `status` and `cancel` ask
+    no more than whether the job is the caller's org's.
     """
 
     def __init__(self, parts: ReportParts, *, new_id: Callable[[], str] = lambda: str(uuid.uuid4())) -> None:

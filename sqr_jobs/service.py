@@ -40,11 +40,14 @@ class WorkerService:
         self._maintenance = maintenance
         self._grace_s = grace_s
         self._serves = serves
-        self._abort: threading.Timer | None = None
+        self._draining = threading.Event()
+        self._stopped = threading.Event()
 
     def start(self) -> None:
         """Start relay and reaper, and a render child; the lease keeper starts with the first claim."""
         self._maintenance.start()
+        # Now, because from Python 3.12 on no thread can be started when an interpreter has begun to end.
+        threading.Thread(target=self._abort_in_time, name="sqr-jobs-end", daemon=True).start()
         threading.Thread(target=self._warm, name="sqr-jobs-warm", daemon=True).start()
 
     def tell(self, threads: int) -> None:
@@ -53,26 +56,29 @@ class WorkerService:
 
     def drain(self) -> None:
         """Claim nothing more; give back what has not ended 5 s before the grace does, or at half of it."""
-        if self._abort is not None:
+        if self._draining.is_set():
             return
         self.processor.drain()
-        wait_s = max(self._grace_s - _RESERVE_S, self._grace_s / 2)
-        _logger.info("draining: running attempts have %.1f s to end", wait_s)
-        self._abort = threading.Timer(wait_s, self.processor.abort)
-        self._abort.daemon = True
-        try:
-            self._abort.start()
-        except RuntimeError:  # the interpreter ends, and starts no more threads
-            self.processor.abort()
+        _logger.info("draining: running attempts have %.1f s to end", self._left_s)
+        self._draining.set()
 
     def stop(self) -> None:
         """End the threads and the idle children, once no attempt runs."""
-        if self._abort is not None:
-            self._abort.cancel()
+        self._stopped.set()
+        self._draining.set()
         self._maintenance.stop()
         self._leases.stop()
         self._producer.close()
         _logger.info("the worker has stopped")
+
+    @property
+    def _left_s(self) -> float:
+        return max(self._grace_s - _RESERVE_S, self._grace_s / 2)
+
+    def _abort_in_time(self) -> None:
+        self._draining.wait()
+        if not self._stopped.wait(self._left_s):
+            self.processor.abort()
 
     def _warm(self) -> None:
         try:

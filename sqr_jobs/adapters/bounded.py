@@ -25,7 +25,10 @@ def bounded(call: Callable[[], T], *, left_s: Callable[[], float], name: str) ->
         except BaseException as error:  # noqa: BLE001 - raised by the thread that waits
             answered.set_exception(error)
 
-    threading.Thread(target=run, name=name, daemon=True).start()
+    try:
+        threading.Thread(target=run, name=name, daemon=True).start()
+    except RuntimeError:  # none can be had, as at the end of the process: sockets' timeouts must do
+        run()
     while not answered.done():
         if (seconds := left_s()) <= 0:
             raise TimeoutError("no answer in time")

@@ -93,8 +93,10 @@ class InProcessWorker:
 
     def stop(self) -> None:
         """Drain, stop and forget, so that `start` can begin anew."""
+        if self._started_in not in (None, os.getpid()):
+            return  # at the end of a forked process, whose copy of the lock nobody may ever release
         with self._lock:
-            if self._started_in != os.getpid() or self._service is None or self._worker is None:
+            if self._service is None or self._worker is None:
                 return
             self._service.drain()
             self._worker.stop(timeout=round(self._grace_s * 1000))

@@ -6,13 +6,12 @@ from typing import Any
 import jwt
 
 from sqr_jobs.adapters.signing_keys import SigningKeys
-from sqr_jobs.domain.caller import Caller
+from sqr_jobs.domain.caller import ORG_ID_LENGTH, Caller
 from sqr_jobs.errors import Unauthenticated
 
 __all__ = ["JwtAuthenticator"]
 
 _MAX_TOKEN = 16_384
-_MAX_ORG = 255
 _ACCESS_TOKEN_TYPES = ("at+jwt", "application/at+jwt")
 _RFC9068_CLAIMS = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 
@@ -91,7 +90,7 @@ class JwtAuthenticator:
 
     def _caller(self, claims: dict[str, Any]) -> Caller:
         org = claims[self._org_claim]
-        if not isinstance(org, str) or not 1 <= len(org) <= _MAX_ORG or not org.isprintable():
+        if not isinstance(org, str) or not 1 <= len(org) <= ORG_ID_LENGTH or not org.isprintable():
             raise Unauthenticated(f"the claim {self._org_claim} names no org", token_sent=True)
         scope = claims.get(self._scope_claim, "")
         scopes = scope.split() if isinstance(scope, str) else scope if isinstance(scope, list) else []

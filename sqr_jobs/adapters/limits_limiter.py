@@ -53,6 +53,8 @@ class LimitsRateLimiter:
             window = self._limiter.get_window_stats(item, org_id)
         except StorageError as error:
             raise LimiterUnavailable(type(error.storage_error).__name__) from None
+        except RuntimeError:  # the one in memory tidies itself in a thread
+            raise LimiterUnavailable("this process can start no more threads") from None
         reset_s = math.ceil(window.reset_time - time.time())
         return Quota(
             allowed=allowed,
@@ -88,18 +90,30 @@ class ShelteredRateLimiter:
     def hit(self, org_id: str, limit: RateLimit) -> Quota:
         """Count one request where it can be counted; never raises."""
         if self.is_sheltering:
-            return self._fallback.hit(org_id, limit)
+            return self._count_here(org_id, limit)
         began = self._now()
         try:
             quota = self._shared.hit(org_id, limit)
         except LimiterUnavailable as error:
             self._shelter(str(error))
-            return self._fallback.hit(org_id, limit)
+            return self._count_here(org_id, limit)
         if self._now() - began > _SLOW_S:
             self._shelter("too slow")
         elif (lasted_s := self._outage.over()) is not None:
             _logger.info("the rate limiter answers again, after %.0f s", lasted_s)
         return quota
+
+    def _count_here(self, org_id: str, limit: RateLimit) -> Quota:
+        try:
+            return self._fallback.hit(org_id, limit)
+        except LimiterUnavailable:  # let through uncounted, as the first of a window
+            return Quota(
+                allowed=True,
+                limit=limit.requests,
+                window_s=limit.window_s,
+                remaining=limit.requests - 1,
+                reset_s=limit.window_s,
+            )
 
     def _shelter(self, why: str) -> None:
         self._closed_from = self._now() + _BREAKER_S

@@ -9,7 +9,6 @@ import json
 import math
 import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["LocalDocumentStore"]
 
 _KEY = re.compile(r"[0-9a-z-]{1,64}/[0-9]{1,9}-[0-9a-f]{1,64}\.pdf")
+_PIECE = 1_048_576
 _FIELDS = ("key", "filename", "expires", "signature")
 
 
@@ -51,7 +51,7 @@ class LocalDocumentStore:
         self._now = now
 
     def put(self, key: str, document: ProducedDocument, *, until: Callable[[], float]) -> None:
-        """Copy the bytes, check them, and give them their name in one step."""
+        """Copy the bytes while there is time, check them, and give them their name in one step."""
         target = self._path(key)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -59,13 +59,16 @@ class LocalDocumentStore:
             try:
                 handle = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
                 with os.fdopen(handle, "w+b") as part:
-                    shutil.copyfileobj(document.file, part)
+                    while piece := document.file.read(_PIECE):
+                        part.write(piece)
+                        _check_time(until)
                     part.flush()
                     os.fsync(part.fileno())
                     part.seek(0)
                     digest = hashlib.file_digest(part, "sha256").hexdigest()
-                if digest != document.sha256 or until() <= 0:
-                    raise DocumentsUnavailable("The document changed while it was stored, or time ran out.")
+                if digest != document.sha256:
+                    raise DocumentsUnavailable("The document changed while it was stored.")
+                _check_time(until)
                 unfinished.replace(target)
                 _keep_names(target.parent, target.parent.parent)
             finally:
@@ -135,6 +138,11 @@ class LocalDocumentStore:
         if not _KEY.fullmatch(key):
             raise LinkRefused
         return self._folder / key
+
+
+def _check_time(until: Callable[[], float]) -> None:
+    if until() <= 0:
+        raise DocumentsUnavailable("The attempt's time ran out while its document was stored.")
 
 
 def _keep_names(*folders: Path) -> None:

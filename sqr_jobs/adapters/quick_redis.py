@@ -50,7 +50,11 @@ def _bounded(connection_class: Any, timeout_s: float) -> Any:
                 raise redis.TimeoutError("an earlier attempt still waits")
             self.failure = None
             self.attempt = threading.Thread(target=self._try, name="sqr-jobs-redis-connect", daemon=True)
-            self.attempt.start()
+            try:
+                self.attempt.start()
+            except RuntimeError:  # this process may have no more threads
+                self.attempt = None
+                raise redis.ConnectionError("no thread to connect in") from None
             self.attempt.join(timeout_s)
             if self.attempt.is_alive():
                 raise redis.TimeoutError("no connection in time")

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import jwt
 
 from sqr_jobs.errors import ConfigurationError, IdentityUnavailable
+from sqr_jobs.forks import Forkable, mind_forks
 from sqr_jobs.logs import Outage
 
 __all__ = ["JwksKeys", "SigningKeys", "StaticKeys"]
@@ -71,7 +72,7 @@ class StaticKeys:
         return self._by_algorithm.get(algorithm, [])
 
 
-class JwksKeys:
+class JwksKeys(Forkable):
     """The issuer's key set (RFC 7517), cached.
 
     A set is fresh for 5 minutes. A key that it does not name has it fetched anew, but at most once in 30 s
@@ -89,6 +90,11 @@ class JwksKeys:
         self._tried_at = float("-inf")
         self._lock = threading.Lock()
         self._outage = Outage(now)
+        mind_forks(self)
+
+    def after_fork_in_child(self) -> None:
+        """Forget a fetch that was under way: it ends in the parent alone."""
+        self._lock = threading.Lock()
 
     def candidates(self, kid: str | None, algorithm: str) -> Sequence[jwt.PyJWK]:
         """Return the key of this id; for a token without one, the set's only key for the algorithm."""

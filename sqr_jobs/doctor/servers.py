@@ -62,7 +62,7 @@ def workers(system: System) -> str:
 
 def limiter(system: System) -> str:
     """Count a request of nobody's."""
-    quota = system.limiter.hit(f"sqr-jobs-check-{secrets.token_hex(8)}", system.default_rate_limit)
+    quota = system.limiter.hit(f"sqr-jobs-check-{secrets.token_hex(8)}", system.quotas.default)
     if not limiter_answers(system):
         raise ConfigurationError(
             "its storage does not answer; each process counts for itself meanwhile, and the database holds "

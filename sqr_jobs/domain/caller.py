@@ -3,10 +3,11 @@
 import unicodedata
 from dataclasses import dataclass, field
 
-__all__ = ["Caller", "User", "user_id_faults"]
+__all__ = ["ORG_ID_LENGTH", "Caller", "User", "user_id_faults"]
 
 _USER_ID_LENGTH = 16
-_ORG_ID_LENGTH = 255
+ORG_ID_LENGTH = 255
+"""Characters that an org's id may have at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +23,8 @@ class Caller:
 
     def __post_init__(self) -> None:
         """Refuse an org that would be everyone's. Raises `ValueError`."""
-        if not isinstance(self.org_id, str) or not 1 <= len(self.org_id) <= _ORG_ID_LENGTH:
-            raise ValueError(f"org_id must be a text of 1 to {_ORG_ID_LENGTH} characters")
+        if not isinstance(self.org_id, str) or not 1 <= len(self.org_id) <= ORG_ID_LENGTH:
+            raise ValueError(f"org_id must be a text of 1 to {ORG_ID_LENGTH} characters")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ __all__ = [
     "Job",
     "JobEvent",
     "NewJob",
+    "Renewal",
     "Reservation",
     "TemplateRef",
     "document_key",

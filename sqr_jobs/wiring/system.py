@@ -1,6 +1,6 @@
 """All parts of one service, each made when it is first asked for."""
 
-import functools
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
@@ -9,6 +9,7 @@ from sqr_jobs.domain.lifetimes import Lifetimes
 from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.errors import ConfigurationError, QueueUnavailable
 from sqr_jobs.factory import load_factory
+from sqr_jobs.forks import Forkable, mind_forks
 from sqr_jobs.leases import LeaseKeeper
 from sqr_jobs.maintenance import Maintenance
 from sqr_jobs.ports import (
@@ -28,6 +29,8 @@ from sqr_jobs.settings import Settings
 from sqr_jobs.web.endpoints import FILES_PATH, Endpoints
 from sqr_jobs.wiring import parts
 from sqr_jobs.wiring.inspection import serves
+from sqr_jobs.wiring.made_once import made_once
+from sqr_jobs.wiring.quotas import Quotas
 from sqr_jobs.wiring.upkeep import check_lifetimes, maintenance_of
 
 if TYPE_CHECKING:
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
 
 __all__ = ["System", "system_of"]
 
+_OF_ONE_PROCESS = ("limiter", "documents", "queue", "worker", "relaying_broker", "_broker")
+
 
 def system_of(reports: object) -> "System":
     """Find the parts of a `ReportJobs`. Raises `ConfigurationError` for anything else."""
@@ -52,7 +57,7 @@ def system_of(reports: object) -> "System":
     return system
 
 
-class System:
+class System(Forkable):
     """The parts of one service, as properties.
 
     Nothing is made before it is asked for, so a render child, which only needs the templates, loads neither
@@ -80,7 +85,7 @@ class System:
         self._users = users
         self.templates = templates
         self.factory = settings.factory
-        self.default_rate_limit = RateLimit(requests=settings.rate_limit, window_s=settings.rate_window_s)
+        self.quotas = Quotas(settings, choose_rate_limit)
         self.lifetimes = Lifetimes(
             deadline_s=settings.deadline_s,
             longest_deadline_s=settings.max_deadline_s,
@@ -92,70 +97,61 @@ class System:
         self._engine = engine
         self._authenticator = authenticator
         self._documents = documents
-        self._choose_rate_limit = choose_rate_limit
+        self.making = threading.RLock()
+        mind_forks(self)
+
+    def after_fork_in_child(self) -> None:
+        """Have made anew what has connections or locks; the database, which stores hold, does it itself."""
+        self.making = threading.RLock()
+        for name in _OF_ONE_PROCESS:
+            vars(self).pop(name, None)
 
     @property
     def needs_factory(self) -> bool:
         """Whether this process will start render children."""
         return self.settings.is_embedded and self.settings.render == "child"
 
-    @functools.cached_property
+    @made_once
     def users(self) -> UserDirectory:
         """The host's people."""
         from sqr_jobs.adapters.sql.directory import HostDirectory  # noqa: PLC0415
 
         return HostDirectory(self._users)
 
-    @functools.cached_property
+    @made_once
     def database(self) -> "Database":
         """The job database."""
         return parts.database_for(self.settings, self._engine)
 
-    @functools.cached_property
+    @made_once
     def intake(self) -> "SqlJobIntake":
         """The job store as the endpoints use it."""
         from sqr_jobs.adapters.sql import SqlJobIntake  # noqa: PLC0415
 
         return SqlJobIntake(self.database)
 
-    @functools.cached_property
+    @made_once
     def history(self) -> "SqlJobHistory":
         """The job store as operators read it."""
         from sqr_jobs.adapters.sql import SqlJobHistory  # noqa: PLC0415
 
         return SqlJobHistory(self.database)
 
-    @functools.cached_property
+    @made_once
     def limiter(self) -> RateLimiter:
         """The rate limiter in front."""
         return parts.limiter_for(self.settings)
 
     def rate_limit(self, caller: Caller) -> RateLimit:
-        """How much the caller's org may ask for: the host's choice, else the settings'."""
-        if self._choose_rate_limit is None:
-            return self.default_rate_limit
-        from sqr_jobs.adapters.sql.engine import outages_translated  # noqa: PLC0415
+        """How much the caller's org may ask for."""
+        return self.quotas.of(caller)
 
-        with outages_translated():
-            chosen = self._choose_rate_limit(caller)
-        if not isinstance(chosen, RateLimit | None):
-            raise ConfigurationError(
-                f"choose_rate_limit returned {type(chosen).__name__}. Return a RateLimit, or None for the "
-                "settings' own."
-            )
-        if chosen is not None and chosen.window_s > self.settings.job_lifetime_s:
-            raise ConfigurationError(
-                "choose_rate_limit returned a window longer than SQR_JOBS_JOB_LIFETIME_S, after which "
-                "jobs are deleted and no longer counted. Return a shorter one, or raise that."
-            )
-        return chosen or self.default_rate_limit
-
-    @functools.cached_property
+    @made_once
     def documents(self) -> DocumentStore:
         """The document store: the host's own, the bucket, or the local folder."""
         return self._documents or parts.documents_for(self.settings, files_path=FILES_PATH)
 
-    @functools.cached_property
+    @made_once
     def queue(self) -> JobQueue:
         """The doorbell on this process's broker."""
         from sqr_jobs.actors import ACTOR, QUEUE  # noqa: PLC0415
@@ -167,7 +163,7 @@ class System:
 
         return DramatiqQueue(lambda: self._broker, queue_name=QUEUE, actor_name=ACTOR)
 
-    @functools.cached_property
+    @made_once
     def endpoints(self) -> Endpoints:
         """The endpoints, over the host's authenticator or the configured keys."""
         settings, documents = self.settings, self.documents
@@ -184,7 +180,7 @@ class System:
             local_documents=documents if isinstance(documents, LocalDocuments) else None,
         )
 
-    @functools.cached_property
+    @made_once
     def worker(self) -> EmbeddedWorker:
         """The worker inside this process, or one that does nothing where workers run elsewhere."""
         from sqr_jobs.adapters.embedded_worker import InProcessWorker, NoWorker  # noqa: PLC0415
@@ -254,7 +250,12 @@ class System:
         declare_actors(broker, lifecycle.process)
         return broker
 
-    @functools.cached_property
+    @made_once
+    def relaying_broker(self) -> "ObservableBroker":
+        """The relay's own broker: no request waits for it, so it may be patient where those may not."""
+        return parts.relaying_broker_for(parts.broker_url(self.settings) or "")
+
+    @made_once
     def _broker(self) -> "ObservableBroker":
         url = parts.broker_url(self.settings)
         if url is None:
@@ -268,9 +269,7 @@ class System:
         if self.needs_factory:
             load_factory(self.factory_path())  # a wrong name shows at the start, and not at each job
         service = self.service()
-        broker = self.__dict__["_broker"] = (
-            InProcessBroker()
-        )  # new with each start: a fork must not share one
+        broker = self.__dict__["_broker"] = InProcessBroker()  # new with each start
         declare_actors(broker, service.processor.process)
         return service
 

@@ -1,6 +1,5 @@
 """Makes what keeps the store tidy, and what operators work with, from the parts of a service."""
 
-import functools
 from typing import TYPE_CHECKING
 
 from sqr_jobs.errors import ConfigurationError
@@ -46,16 +45,14 @@ def maintenance_of(system: "System", *, is_worker: bool) -> Maintenance:
 
 
 def _relay_queue_of(system: "System", *, is_worker: bool) -> JobQueue:
-    """Make the relay's own doorbell: no request waits for it, so it may be patient where those may not."""
+    """Make the relay's own doorbell."""
     from sqr_jobs.actors import ACTOR, QUEUE  # noqa: PLC0415
     from sqr_jobs.adapters.dramatiq_queue import DramatiqQueue  # noqa: PLC0415
     from sqr_jobs.adapters.embedded_worker import NoQueue  # noqa: PLC0415
 
-    url = parts.broker_url(system.settings)
-    if url is None:  # beside an embedded worker there is no broker to ring: that worker looks for itself
+    if parts.broker_url(system.settings) is None:  # an embedded worker beside it looks for itself
         return system.queue if is_worker else NoQueue()
-    make = functools.cache(lambda: parts.relaying_broker_for(url))
-    return DramatiqQueue(make, queue_name=QUEUE, actor_name=ACTOR, breaker_s=0)
+    return DramatiqQueue(lambda: system.relaying_broker, queue_name=QUEUE, actor_name=ACTOR, breaker_s=0)
 
 
 def _retention_of(system: "System") -> Retention:

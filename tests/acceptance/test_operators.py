@@ -209,8 +209,8 @@ def test_nothing_holds_a_person_who_was_erased(operation: Operation) -> None:
     assert [receipt["jobs"] for receipt in receipts] == [2, 1]
     assert [receipt["cancelled"] for receipt in receipts] == [1, 0]
     assert [receipt["causes"] for receipt in receipts] == [0, 2]
-    assert [receipt["idempotency_keys"] for receipt in receipts] == [1, 0]
-    assert set(receipts[0]["job_ids"]) == {complete, running}
+    assert [receipt["idempotencyKeys"] for receipt in receipts] == [1, 0]
+    assert set(receipts[0]["jobIds"]) == {complete, running}
     wait_until(lambda: not child.is_running(), seconds=_HEARTBEAT_S + 2, what="the end of the child")
     # And nothing holds what was planted
     places = {

@@ -13,7 +13,7 @@ from sqr_jobs.adapters.local_documents import LocalDocumentStore
 from sqr_jobs.adapters.s3_documents import S3DocumentStore
 from sqr_jobs.ports import DocumentStore, ProducedDocument
 from sqr_jobs.web.endpoints import FILES_PATH, Endpoints
-from sqr_jobs.web.messages import HttpRequest
+from sqr_jobs.web.messages import HttpRequest, chunks
 from tests.servers.s3 import S3Bucket
 
 __all__ = [
@@ -108,7 +108,7 @@ def local_store(folder: Path) -> StoreUnderTest:
             return Answer(status=405)  # the adapters register this one route, for GET
         query = dict(parse_qsl(split.query, keep_blank_values=True))
         reply = endpoints.file(HttpRequest(path=split.path, query=query))
-        body = reply.body.read_bytes() if isinstance(reply.body, Path) else reply.body
+        body = reply.body if isinstance(reply.body, bytes) else b"".join(chunks(reply.body)[1])
         return Answer(
             status=reply.status, headers={k.lower(): v for k, v in reply.headers.items()}, body=body
         )

@@ -39,6 +39,23 @@ def test_a_document_whose_sha256_does_not_match_is_refused_and_leaves_nothing(tm
     assert _files(tmp_path) == []
 
 
+def test_a_copy_stops_in_the_middle_when_the_attempts_time_is_over(tmp_path: Path) -> None:
+    """I4: a folder on a slow network must not hold the worker's thread until all bytes are over."""
+    large, left = produced(b"x" * 10_000_000), iter([1.0, 1.0])
+    with pytest.raises(DocumentsUnavailable, match="time ran out"):
+        _store(tmp_path).put(KEY, large, until=lambda: next(left, 0.0))
+    assert large.file.tell() < large.size / 2
+    assert _files(tmp_path) == []
+
+
+def test_a_copy_that_took_all_the_time_gets_no_name(tmp_path: Path) -> None:
+    """I4: the disk may be slow to keep what was written, and the attempt is over by then."""
+    left = iter([1.0])
+    with pytest.raises(DocumentsUnavailable, match="time ran out"):
+        _store(tmp_path).put(KEY, produced(), until=lambda: next(left, 0.0))
+    assert _files(tmp_path) == []
+
+
 @pytest.mark.parametrize("call", CALLS)
 def test_a_folder_that_fails_is_unavailable_in_words_that_tell_no_path(tmp_path: Path, call: str) -> None:
     """I15: a path names the job."""

@@ -136,3 +136,43 @@ def test_a_host_name_whose_look_up_hangs_costs_one_request_a_moment(
     asked[0].join(10)
     window.hit("acme")
     assert not limiter.is_sheltering
+
+
+def _without_threads(monkeypatch: pytest.MonkeyPatch, memory: LimitsRateLimiter) -> None:
+    """Let no thread be started any more; what the storage in memory has running ends first."""
+    storage = memory._limiter.storage
+    assert isinstance(storage, MemoryStorage)
+    storage.timer.join(10)
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+
+def test_a_process_out_of_threads_lets_requests_through_to_the_databases_ceiling(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection is made in a thread, and the memory tidied in one: that is an outage, not a 500."""
+    now, limiter = [100.0], limiter_for(redis_url)
+    assert isinstance(limiter, ShelteredRateLimiter)
+    assert isinstance(limiter._fallback, LimitsRateLimiter)
+    limiter._now = lambda: now[0]
+    with monkeypatch.context() as threads:
+        _without_threads(threads, limiter._fallback)
+        for _ in range(3):
+            quota = Window(limiter, TWO).hit("acme")
+            assert (quota.allowed, quota.limit, quota.remaining, quota.reset_s) == (True, 2, 1, 600)
+        assert limiter.is_sheltering
+    now[0] += 6
+    assert [Window(limiter, TWO).hit("acme").allowed for _ in range(3)] == [True, True, False]
+    assert not limiter.is_sheltering
+
+
+def test_a_limiter_in_memory_without_threads_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has nothing to fall back to: the client is told to come again."""
+    limiter = limiter_for("memory://")
+    assert isinstance(limiter, LimitsRateLimiter)
+    _without_threads(monkeypatch, limiter)
+    with pytest.raises(LimiterUnavailable, match="no more threads"):
+        limiter.hit("acme", TWO)

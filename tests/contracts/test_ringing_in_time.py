@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import dramatiq
 import pytest
+import redis
 
 from sqr_jobs.actors import ACTOR, QUEUE, declare_actors
 from sqr_jobs.adapters.dramatiq_queue import DramatiqQueue
@@ -45,6 +46,23 @@ def test_a_broker_out_of_reach_costs_a_moment_once(
             assert time.monotonic() - started < 1
             broker.client.close()
     assert min(times) < 0.3
+
+
+def test_a_ring_in_a_process_out_of_threads_is_unavailable(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client makes its connection in a thread, and says in its own words that there is none."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    broker = ringing_broker(redis_url)
+    with monkeypatch.context() as threads:
+        threads.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(redis.ConnectionError):
+            broker.client.ping()
+    assert broker.client.ping()
+    broker.client.close()
 
 
 @pytest.mark.parametrize("broken", [nothing_there, silent_server], ids=lambda broken: broken.__name__)

@@ -23,6 +23,7 @@ class Guard:
 _STORE, _CLAIMS = "tests/contracts/test_job_endings.py", "tests/contracts/test_job_claims.py"
 _UPKEEP_TESTS = "tests/contracts/test_job_upkeep.py"
 _RACES = "tests/contracts/test_job_races.py"
+_FORKS = "tests/contracts/test_forks.py"
 _MACHINE = "tests/contracts/test_job_store_machine.py"
 _ROWS, _EXECUTION = "sqr_jobs/adapters/sql/rows.py", "sqr_jobs/adapters/sql/execution.py"
 _INTAKE, _UPKEEP = "sqr_jobs/adapters/sql/intake.py", "sqr_jobs/adapters/sql/upkeep.py"
@@ -146,8 +147,8 @@ GUARDS = (
     Guard(
         name="the ceiling is counted under the org's lock",
         file=_INTAKE,
-        code="        self._database.dialect.lock_org(connection, new.org_id, self._database.begin)\n",
-        without="",
+        code="        if not self._database.dialect.lock_org(connection, new.org_id):\n",
+        without="        if not new.org_id:\n",
         tests=(_RACES,),
     ),
     Guard(
@@ -208,5 +209,33 @@ GUARDS = (
         code="values(collect_at=database.now)",
         without="values(collect_at=job.c.collect_at)",
         tests=("tests/contracts/test_job_retention.py",),
+    ),
+    Guard(
+        name="a forked process has connections of its own",
+        file="sqr_jobs/adapters/sql/engine.py",
+        code="            mind_forks(self._gate)\n",
+        without="",
+        tests=(_FORKS,),
+    ),
+    Guard(
+        name="nothing is open in SQLite's file at a fork",
+        file="sqr_jobs/adapters/sql/forking.py",
+        code="            self._engine.dispose()\n",
+        without="            pass\n",
+        tests=(_FORKS,),
+    ),
+    Guard(
+        name="a render child is let go by a forked process",
+        file="sqr_jobs/adapters/render_child.py",
+        code="        mind_forks(self)\n",
+        without="",
+        tests=(_FORKS,),
+    ),
+    Guard(
+        name="a part of the service is made once",
+        file="sqr_jobs/wiring/made_once.py",
+        code="        with owner.making:\n",
+        without="        if True:\n",
+        tests=("tests/unit/test_made_once.py",),
     ),
 )

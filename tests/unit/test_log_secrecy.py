@@ -121,7 +121,7 @@ def _attempts(_tmp_path: Path) -> None:
 
 
 def _web(_tmp_path: Path) -> None:
-    problem_reply(_OddError(), instance="/v1", base="/v1", support=None)
+    problem_reply(_OddError(), instance="/v1", support=None)
 
 
 def _worker_start(_tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def _render_child(_tmp_path: Path) -> None:
 
 def _database(tmp_path: Path) -> None:
     system = _system(tmp_path, database_url=_DATABASE, database_timeout_s=1)
-    problem_reply(_caught(lambda: system.intake.find("acme", "x")), instance="/v1", base="/v1", support=None)
+    problem_reply(_caught(lambda: system.intake.find("acme", "x")), instance="/v1", support=None)
 
 
 def _broker(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def _tokens(_tmp_path: Path) -> None:
     forged = [f"{token[:-4]}CANA" for token in signed]
     for token in [*signed, *forged, "CANARY", "CANARY.CANARY.CANARY", "CANARY" * 5_000, "CANÄRY"]:
         error = _caught(lambda token=token: judge.authenticate({"authorization": f"Bearer {token}"}))
-        problem_reply(error, instance="/v1", base="/v1", support=None)
+        problem_reply(error, instance="/v1", support=None)
 
 
 def _host(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def _host(tmp_path: Path) -> None:
 
     system = system_of(build_report_jobs(Settings(data_dir=tmp_path), users=Broken(), templates=[Report()]))
     error = _caught(lambda: system.reports.create(Caller(org_id="acme"), user_id="U1"))
-    problem_reply(error, instance="/v1", base="/v1", support=None)
+    problem_reply(error, instance="/v1", support=None)
 
 
 _PLACES: dict[str, Callable[[Path], None]] = {

@@ -2,9 +2,11 @@
 
 import logging
 import threading
+import time
 
 import pytest
 
+from sqr_jobs import maintenance
 from sqr_jobs.errors import DatabaseUnavailable, QueueUnavailable
 from sqr_jobs.maintenance import Maintenance
 from tests.servers.ports import wait_until
@@ -105,12 +107,12 @@ def test_the_loops_go_on_whatever_is_raised(caplog: pytest.LogCaptureFixture) ->
 
     jobs = Failing(due=1)
     queue = FakeQueue()
-    maintenance = _maintenance(jobs, queue)
+    kept = _maintenance(jobs, queue)
     with caplog.at_level(logging.WARNING, "sqr_jobs"):
-        maintenance.start()
+        kept.start()
         wait_until(lambda: jobs.asked.count("reap") > 4, seconds=10, what="the reaper's fifth round")
         wait_until(lambda: queue.rung, seconds=10, what="the relay's ring")
-        maintenance.stop()
+        kept.stop()
     said = [(record.levelname, record.getMessage()) for record in caplog.records]
     assert ("WARNING", "the reaper waits: away") in said
     assert [text.splitlines()[:2] for level, text in said if level == "ERROR"] == [
@@ -121,10 +123,40 @@ def test_the_loops_go_on_whatever_is_raised(caplog: pytest.LogCaptureFixture) ->
 def test_the_loops_stop() -> None:
     """A worker that drains must not ring any more."""
     jobs = FakeUpkeep()
-    maintenance = _maintenance(jobs, FakeQueue())
-    maintenance.start()
+    kept = _maintenance(jobs, FakeQueue())
+    kept.start()
     wait_until(lambda: len(jobs.asked) > 3, seconds=10, what="a few rounds")
-    maintenance.stop()
+    kept.stop()
+    wait_until(lambda: not _threads(), seconds=10, what="the threads' end")
+
+
+def test_loops_that_hang_are_waited_for_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that does not answer holds up each of them, and the shutdown's time is for attempts."""
+    answered, hanging = threading.Event(), threading.Semaphore(0)
+
+    class Hanging(FakeUpkeep):
+        def count_due(self) -> int:
+            return self._hang()
+
+        def reap_deadlines(self, limit: int) -> int:
+            return self._hang()
+
+        def database_identity(self) -> str:
+            return str(self._hang())
+
+        def _hang(self) -> int:
+            hanging.release()
+            assert answered.wait(30)
+            return 0
+
+    monkeypatch.setattr(maintenance, "_STOP_S", 0.5)
+    stopping = _maintenance(Hanging(), FakeQueue(), is_worker=True)
+    stopping.start()
+    assert all(hanging.acquire(timeout=10) for _ in range(3))
+    began = time.monotonic()
+    stopping.stop()
+    assert time.monotonic() - began < 1.0
+    answered.set()
     wait_until(lambda: not _threads(), seconds=10, what="the threads' end")
 
 

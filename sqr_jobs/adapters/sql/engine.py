@@ -3,7 +3,7 @@
 import math
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from sqlalchemy import (
     BigInteger,
@@ -20,7 +20,9 @@ from sqlalchemy import exc as sa_exc
 from sqr_jobs.adapters.sql.after_commit import Awaiting, collecting
 from sqr_jobs.adapters.sql.clock import epoch_ms
 from sqr_jobs.adapters.sql.dialects import dialect_named, dialect_of, is_fault_of_statement, lacks_tables
+from sqr_jobs.adapters.sql.forking import ForkGate
 from sqr_jobs.errors import ConfigurationError, DatabaseUnavailable
+from sqr_jobs.forks import mind_forks
 
 __all__ = ["Database", "engine_for", "outages_translated", "translated"]
 
@@ -56,7 +58,8 @@ class Database:
 
     `engine` is the host's or one of `engine_for`. Of a host's SQLite engine only the URL is used, because
     WAL and `BEGIN IMMEDIATE` are decided per connection; any other pool of a host's is used as it is, in
-    READ COMMITTED. `clock_offset_ms` moves the clock: tests never sleep.
+    READ COMMITTED. A forked process gets connections of its own, except from a host's pool, which is the
+    host's to mind. `clock_offset_ms` moves the clock: tests never sleep.
     """
 
     def __init__(
@@ -86,7 +89,11 @@ class Database:
         )
         """The present by the database's clock, in epoch milliseconds: one expression for all statements."""
         self._timeout_ms = math.ceil(timeout_s * 1000) if is_host_engine else None
-        self._is_host_engine = is_host_engine
+        self._is_own = not (dialect.lends_pool and is_host_engine)
+        self._gate: ForkGate | None = None
+        if self._is_own:
+            self._gate = ForkGate(own, is_exclusive=self.is_sqlite, patience_s=timeout_s)
+            mind_forks(self._gate)
 
     @property
     def now_as_bound(self) -> ScalarSelect[int]:
@@ -107,6 +114,7 @@ class Database:
         try:
             with (
                 translated(),
+                self._gate.passed() if self._gate else nullcontext(),
                 self.engine.connect() as connection,
                 connection.begin(),
                 self.dialect.writing(connection, self._timeout_ms),
@@ -125,6 +133,7 @@ class Database:
         """Run reads; each statement sees what was committed before it. Raises as `begin` does."""
         with (
             translated(),
+            self._gate.passed() if self._gate else nullcontext(),
             self._reading.connect() as connection,
             self.dialect.reading(connection, self._timeout_ms),
         ):
@@ -132,7 +141,7 @@ class Database:
 
     def close(self) -> None:
         """Close the pooled connections of an engine of our own; a pool that the host lends is the host's."""
-        if not (self.dialect.lends_pool and self._is_host_engine):
+        if self._is_own:
             self.engine.dispose()
 
 
