@@ -145,7 +145,7 @@ def test_a_ring_whose_host_name_can_not_be_looked_up_gives_up_in_time(
     assert time.monotonic() - began < 1
     assert threading.active_count() <= before + 1, "one thread waits, however many rings there were"
     answered.set()
-    wait_until(lambda: threading.active_count() == before, seconds=10, what="the look-up to end")
+    wait_until(lambda: threading.active_count() <= before, seconds=10, what="the look-up to end")
     queue.ring(JOB_ID)
     assert queue.waiting() == 1
 
