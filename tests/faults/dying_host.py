@@ -31,7 +31,12 @@ def flask() -> Flask:
 
 def _dying() -> ReportJobs:
     reports = report_jobs()
-    system_of(reports).queue.ring = _die
+
+    def arm() -> None:
+        system_of(reports).queue.ring = _die
+
+    arm()
+    os.register_at_fork(after_in_child=arm)  # which has a doorbell of its own
     return reports
 
 

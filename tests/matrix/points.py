@@ -33,8 +33,13 @@ def wrap(system: System) -> None:
     """Put the fault points around this process's ports; each is struck by orders only."""
     creating = threading.local()
     system.__dict__["intake"] = _Intake(system.intake, creating)
-    system.__dict__["queue"] = _Queue(system.queue, creating)
-    system.__dict__["documents"] = _Documents(system.documents)
+
+    def wrap_own() -> None:
+        system.__dict__["queue"] = _Queue(system.queue, creating)
+        system.__dict__["documents"] = _Documents(system.documents)
+
+    wrap_own()
+    os.register_at_fork(after_in_child=wrap_own)  # a forked process makes its own
     event.listen(system.database.engine, "commit", lambda _connection: _commit(creating))
     make = system.service
 
