@@ -161,11 +161,16 @@ def pythons(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def faults(session: nox.Session) -> None:
-    """Run the model in full and the fault matrix, into docs/explanation/reliability.md; `-- --rounds 30`."""
+    """Run the fault matrix, into docs/explanation/reliability.md; `-- --rounds 30` takes a night."""
     _install(session, "demo", "tests")
-    if "--only" not in session.posargs:
-        session.run("pytest", "tests/model", env={"SQR_TEST_WHOLE_MODEL": "1"})
     session.run("python", "-m", "tests.matrix", *session.posargs)
+
+
+@nox.session(default=False)
+def model(session: nox.Session) -> None:
+    """Explore the protocol's model in full, with all faults together."""
+    _install(session, "", "tests")
+    session.run("pytest", "tests/model", *session.posargs, env={"SQR_TEST_WHOLE_MODEL": "1"})
 
 
 @nox.session(default=False)

@@ -2,7 +2,7 @@
 
 The broker loses and doubles, web and workers die anywhere, leases and deadlines pass at any moment, a reaper
 writes upon what it read long ago. Several faults in one run multiply the states, so the default explores two
-mixes of them; `SQR_TEST_WHOLE_MODEL=1`, which `nox -s faults` sets, explores all of them together.
+mixes of them; `SQR_TEST_WHOLE_MODEL=1`, which `nox -s model` sets, explores all of them together.
 """
 
 import os
