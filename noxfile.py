@@ -169,7 +169,7 @@ def faults(session: nox.Session) -> None:
 @nox.session(default=False)
 def model(session: nox.Session) -> None:
     """Explore the protocol's model in full, with all faults together."""
-    _install(session, "", "tests")
+    _install(session, "demo", "tests")
     session.run("pytest", "tests/model", *session.posargs, env={"SQR_TEST_WHOLE_MODEL": "1"})
 
 
