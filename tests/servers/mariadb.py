@@ -149,6 +149,7 @@ class MariadbServer(RunningServer):
             raise
         places = [
             f"--datadir={data}",
+            f"--tmpdir={folder}",  # a server that starts clears the one that it shares of others' tables
             f"--socket={folder}/socket",
             f"--pid-file={folder}/pid",
             f"--port={port}",
