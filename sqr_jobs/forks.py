@@ -26,7 +26,7 @@ class Forkable:
 
 def mind_forks(part: Forkable) -> None:
     """Have a part told of each fork, for as long as somebody else holds it."""
-    _forks.parts.add(part)
+    _forks.add(part)
 
 
 class _Forks:
@@ -35,7 +35,11 @@ class _Forks:
     def __init__(self) -> None:
         self.parts: WeakSet[Forkable] = WeakSet()
         self._told: list[Forkable] = []
-        self._one_at_a_time = threading.Lock()
+        self._one_at_a_time = threading.RLock()
+
+    def add(self, part: Forkable) -> None:
+        with self._one_at_a_time:  # a set that grows while it is read would leave the fork to chance
+            self.parts.add(part)
 
     def before(self) -> None:
         self._one_at_a_time.acquire()
@@ -51,7 +55,7 @@ class _Forks:
 
     def after_in_child(self) -> None:
         told, self._told = self._told, []
-        self._one_at_a_time = threading.Lock()
+        self._one_at_a_time = threading.RLock()
         for part in told:
             part.after_fork_in_child()
 

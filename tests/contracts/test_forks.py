@@ -13,6 +13,7 @@ from sqlalchemy import create_engine, text
 from sqr_jobs import Settings, build_report_jobs
 from sqr_jobs.adapters.signing_keys import JwksKeys
 from sqr_jobs.adapters.sql import SqlJobIntake
+from sqr_jobs.forks import Forkable, mind_forks
 from sqr_jobs.wiring import System, system_of
 from tests.host.people import People
 from tests.host.reports import Report
@@ -244,3 +245,25 @@ def test_a_forked_process_keeps_no_render_child_alive(request: pytest.FixtureReq
         worker.kill()
         wait_until(lambda: not rendering.is_running(), seconds=2, what="the end of the render child")
         assert forked.is_running()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_part_that_is_made_during_a_fork_waits_for_its_end() -> None:
+    """Render children are made by threads of their own, at any moment."""
+    made = threading.Event()
+
+    class Part(Forkable):
+        def before_fork(self) -> None:
+            self.thread = threading.Thread(target=lambda: (mind_forks(Forkable()), made.set()))
+            self.thread.start()
+            assert not made.wait(0.1)
+
+    part = Part()
+    mind_forks(part)
+    child = os.fork()
+    if child == 0:
+        mind_forks(Forkable())
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    part.thread.join()
+    assert made.is_set()
