@@ -118,9 +118,10 @@ class RedisServer(RunningServer):
         return Redis.from_url(self.url, socket_timeout=5, retry=Retry(NoBackoff(), 0))
 
     def _answers(self) -> bool:
-        """Tell whether our own process answers, and not one that took its port."""
+        """Tell whether our own process answers, has its data, and is not one that took its port."""
         try:
             with self._client() as client:
-                return bool(client.info("server")["process_id"] == self._own_process().pid)
+                told = client.info()
+                return bool(told["process_id"] == self._own_process().pid and not told["loading"])
         except RedisError:
             return False
