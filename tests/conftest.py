@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from sqr_jobs.adapters.sql import Database
 
-# The same examples in every run: a suite must not fail by chance on somebody's machine.
-settings.register_profile("steady", derandomize=True)
+# The same examples in every run, each with all its time: a suite must not fail by chance on some machine.
+settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
 
 pytest_plugins = ["tests.servers.plugin"]
@@ -26,6 +26,16 @@ def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("SQR_JOBS_") and not name.startswith("SQR_JOBS_TEST_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def patient_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Redis take its time in a test that is not about that: a busy machine is no outage."""
+    from sqr_jobs.adapters import dramatiq_queue, limits_limiter, quick_redis
+
+    monkeypatch.setitem(quick_redis.quick_redis.__kwdefaults__, "timeout_s", 5.0)
+    monkeypatch.setattr(dramatiq_queue, "_SLOW_S", 5.0)
+    monkeypatch.setattr(limits_limiter, "_SLOW_S", 5.0)
 
 
 @pytest.fixture(params=DATABASES)

@@ -41,13 +41,14 @@ def test_a_dark_desktop_gets_a_dark_page(page: Page) -> None:
 def test_where_less_movement_is_asked_for_nothing_moves(page: Page) -> None:
     """The active step breathes otherwise."""
     page.emulate_media(reduced_motion="reduce")
-    demo_page.ask(page, "Zoë")
+    demo_page.ask(page, "Sloane Turtle")  # whose report takes its time
     expect(demo_page.step(page, "poll")).to_have_attribute("data-state", "active")
 
     assert page.evaluate("document.getAnimations().length") == 0
     page.emulate_media(reduced_motion="no-preference")
     expect(demo_page.step(page, "poll")).to_have_attribute("data-state", "active")
     assert page.evaluate("document.getAnimations().length") == 1
+    demo_page.expect_document(page)  # whoever asks about her next gets a report of their own
 
 
 def _overhang(page: Page) -> int:

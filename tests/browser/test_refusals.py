@@ -50,15 +50,15 @@ def test_a_second_request_for_the_same_person_leads_to_the_first(visitor: Visito
 
 def test_after_too_many_requests_the_page_counts_down_and_lets_go(browser: Browser, framework: str) -> None:
     """A client that gets a 429 waits as long as Retry-After says, no longer."""
-    with running_demo(framework, rate_limit="1", rate_window_s="5") as demo:
+    with running_demo(framework, rate_limit="1", rate_window_s="15") as demo:
         visitor = Visitor(browser, demo)
         page = visitor.open()
         demo_page.ask(page, "John Smith")
-        expect(page.get_by_text("0 requests left of 1 in any 5 seconds.")).to_be_visible()
+        expect(page.get_by_text("0 requests left of 1 in any 15 seconds.")).to_be_visible()
         demo_page.ask(page, "Amara Okafor")
 
         expect(demo_page.status(page)).to_contain_text("429 RATE_LIMITED")
-        expect(page.get_by_role("timer")).to_have_text(re.compile(r"You may ask again in 0:0[1-5]\."))
+        expect(page.get_by_role("timer")).to_have_text(re.compile(r"You may ask again in 0:[01]\d\."))
         expect(demo_page.ask_button(page)).to_be_disabled()
         expect(page.get_by_role("timer")).to_have_text("You may ask again now.")
         demo_page.ask_button(page).click()

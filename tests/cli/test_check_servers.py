@@ -17,6 +17,8 @@ from tests.host.reports import Report
 from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer
 
+pytestmark = pytest.mark.usefixtures("patient_redis")
+
 
 @contextmanager
 def _service(tmp_path: Path, **settings: Any) -> Iterator[System]:

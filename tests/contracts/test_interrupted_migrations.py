@@ -12,7 +12,7 @@ from sqr_jobs.adapters.sql.dialects import dialect_of
 from tests.contracts.schemas import objects
 from tests.databases import SERVERS, cut
 
-_TIMEOUT_S = 0.5
+_TIMEOUT_S = 2
 _SLEEP = {"postgresql": "SELECT pg_sleep({})", "mysql": "SELECT SLEEP({})"}
 _UNBOUND = {"postgresql": "SET statement_timeout = 0", "mysql": "SET max_statement_time = 0"}
 

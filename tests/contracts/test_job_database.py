@@ -130,7 +130,7 @@ def test_a_write_does_not_wait_for_a_lock_longer_than_the_timeout(database: Data
     """I16: a row that another process holds must not hold up a request for ever."""
     claim = JobStore(database).claimed()
     url = database.engine.url.render_as_string(hide_password=False)
-    hasty = Database(engine_for(url, timeout_s=0.3), timeout_s=0.3)
+    hasty = Database(engine_for(url, timeout_s=1), timeout_s=1)
     with database.begin() as connection:
         connection.execute(text("UPDATE sqr_jobs_job SET duration_ms = 7"))
         started = time.monotonic()

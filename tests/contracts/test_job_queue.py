@@ -21,6 +21,8 @@ from sqr_jobs.errors import DatabaseUnavailable
 from tests.contracts.queues import JOB_ID, queue_on
 from tests.servers.ports import wait_until
 
+pytestmark = pytest.mark.usefixtures("patient_redis")
+
 
 @dataclass(kw_only=True)
 class Doorbell:

@@ -35,7 +35,7 @@ def test_a_start_that_failed_leaves_nothing_behind_and_is_tried_again() -> None:
         services.append(_Service())
         return cast("WorkerService", services[-1])
 
-    worker = InProcessWorker(broker=InProcessBroker, service=service, threads=2, grace_s=1)
+    worker = InProcessWorker(broker=InProcessBroker, service=service, threads=2, grace_s=30)
     before = set(threading.enumerate())
     for _ in range(3):
         with pytest.raises(RuntimeError, match="can't start"):
