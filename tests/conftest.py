@@ -30,12 +30,10 @@ def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def patient_redis(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let Redis take its time in a test that is not about that: a busy machine is no outage."""
-    from sqr_jobs.adapters import dramatiq_queue, limits_limiter, quick_redis
+    """Let Redis take its time."""
+    from tests.host.patience import be_patient
 
-    monkeypatch.setitem(quick_redis.quick_redis.__kwdefaults__, "timeout_s", 5.0)
-    monkeypatch.setattr(dramatiq_queue, "_SLOW_S", 5.0)
-    monkeypatch.setattr(limits_limiter, "_SLOW_S", 5.0)
+    be_patient(monkeypatch)
 
 
 @pytest.fixture(params=DATABASES)

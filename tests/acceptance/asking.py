@@ -19,10 +19,10 @@ def post_for(client_of: ClientOf, deployment: Deployment, *, seconds: float) -> 
         sent = time.monotonic()
         jobs.append(clients[len(jobs) % 2].accepted(f"U-DURING-{len(jobs)}"))
         took.append(time.monotonic() - sent)
-        return sent - began >= seconds and len(jobs) >= 100
+        return sent - began >= seconds and len(jobs) >= 300
 
     began = time.monotonic()
-    wait_until(time_is_up, seconds=60, what="a hundred requests")
+    wait_until(time_is_up, seconds=60, what="three hundred requests")
     return took, jobs
 
 

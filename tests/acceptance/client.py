@@ -61,13 +61,13 @@ class Client:
         forged = token(self.org, key="not the secret that the service knows, but as long")
         self._http.headers["Authorization"] = f"Bearer {forged}"
 
-    def ask(self, user_id: str) -> httpx.Response:
+    def ask(self, user_id: str, **more: object) -> httpx.Response:
         """Ask for a report on a user."""
-        return self._http.post(PREFIX, json={"userId": user_id})
+        return self._http.post(PREFIX, json={"userId": user_id, **more})
 
-    def accepted(self, user_id: str) -> str:
+    def accepted(self, user_id: str, **more: object) -> str:
         """Ask for a report that must be accepted, and return the job's id."""
-        response = self.ask(user_id)
+        response = self.ask(user_id, **more)
         assert response.status_code == 202, f"{user_id}: {response.status_code} {response.text}"
         return str(response.json()["jobId"])
 

@@ -32,7 +32,7 @@ class Fetched:
         return f"{user.given_name} {user.family_name}"
 
 
-def fetch_all(webs: Sequence[Web], *, orgs: int, users: int, seconds: float = 60) -> list[Fetched]:
+def fetch_all(webs: Sequence[Web], *, orgs: int, users: int, seconds: float = 120) -> list[Fetched]:
     """Ask for every user of every org at once, a thread each, and fetch what comes.
 
     Where there are several web servers, each report is asked for at one and polled at the next, because any

@@ -71,6 +71,7 @@ class Operation:
             "list": lambda client, key: client.lrange(key, 0, -1),
             "set": lambda client, key: client.smembers(key),
             "zset": lambda client, key: client.zrange(key, 0, -1, withscores=True),
+            "none": lambda client, key: None,  # ended since it was listed
         }
         with Redis.from_url(self.redis.url) as client:
             return [

@@ -43,7 +43,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Module]:
 def deployment(request: pytest.FixtureRequest) -> Deployment:
     """Give each form, in which an org may create three jobs and a worker waits for them."""
     made: Deployment = request.getfixturevalue(request.param)
-    made.configure(rate_limit=3)
+    made.configure(rate_limit=3, limiter_url="memory://")
     if request.param == "distributed":
         made.worker()
     return made

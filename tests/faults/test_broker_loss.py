@@ -48,8 +48,9 @@ def test_twenty_jobs_whose_messages_were_flushed_all_complete(
     # Given twenty jobs that wait
     client = client_of(distributed.fastapi())
     jobs = [client.accepted(f"U{number}") for number in range(20)]
+    distributed.run("maintain", "--once")  # rings for those for which the web process found Redis slow
     with Redis.from_url(redis_url) as redis:
-        assert redis.llen("dramatiq:sqr_jobs") == 20
+        assert redis.llen("dramatiq:sqr_jobs") >= 20
         # When everything is flushed, before the workers start and again while they work
         redis.flushall()
         distributed.worker()

@@ -121,6 +121,7 @@ def test_ids_without_messages_do_not_stop_a_worker(
     distributed.configure(worker_threads=1)
     worker = distributed.worker()
     client = client_of(distributed.fastapi())
+    client.complete(client.accepted("U-BEFORE"))
     redis.rpush(_QUEUE, *[f"nothing-{number}" for number in range(50)])
     assert _serves(client, worker, "U1")
 

@@ -29,14 +29,14 @@ def test_poison_jobs_end_as_the_contract_says_and_harm_nobody_else(
 ) -> None:
     """Each ends with the code that tells its client what to do, and costs no one else the report (I9)."""
     # Given two workers, poison, and ordinary people in between
-    distributed.configure(factory=FACTORY, attempt_limit_s=6, memory_limit_mb=128, output_limit_mb=1)
+    distributed.configure(factory=FACTORY, attempt_limit_s=12, memory_limit_mb=128, output_limit_mb=1)
     workers = [distributed.worker(), distributed.dramatiq()]
     client = client_of(distributed.fastapi())
     people = iter([f"U{number}" for number in range(len(_POISON))] + ["U-PRINT"])
     jobs = {user: client.accepted(user) for poison in _POISON for user in (poison, next(people))}
     jobs["U-PRINT"] = client.accepted("U-PRINT")
     # When all have come to their end
-    ends = {user: client.end(job_id, seconds=60) for user, job_id in jobs.items()}
+    ends = {user: client.end(job_id, seconds=120) for user, job_id in jobs.items()}
     # Then each has ended as it must
     told = {user: (ends[user].get("errorCode"), ends[user]["attempts"]) for user in _POISON}
     assert told == _POISON

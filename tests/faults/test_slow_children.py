@@ -14,11 +14,11 @@ def test_an_attempt_whose_child_does_not_come_up_in_time_has_timed_out(
     distributed: Deployment, client_of: ClientOf
 ) -> None:
     """RENDER_TIMEOUT tells an operator where to look; TEMPLATE_NOT_FOUND would be a false trail."""
-    distributed.configure(factory=FACTORY, attempt_limit_s=2)
+    distributed.configure(factory=FACTORY, attempt_limit_s=5)
     worker = distributed.worker()
     client = client_of(distributed.fastapi())
     job_id = client.accepted("U1")
-    assert client.end(job_id, seconds=20)["errorCode"] == "RENDER_TIMEOUT"
+    assert client.end(job_id, seconds=40)["errorCode"] == "RENDER_TIMEOUT"
     assert ways(distributed.history(job_id)) == ["create", "claim", "retry", "claim", "fail"]
     assert_lawful(distributed.history(job_id))
     # And once children come up, the worker serves as if nothing had been

@@ -93,7 +93,7 @@ def test_a_document_that_could_not_be_stored_is_made_again(
     assert worker.is_alive()
 
 
-@pytest.mark.parametrize(("lease_s", "away_s"), [(20, 2), (4, 4)], ids=["shorter", "longer"])
+@pytest.mark.parametrize(("lease_s", "away_s"), [(40, 2), (4, 4)], ids=["shorter", "longer"])
 def test_jobs_that_run_through_an_outage_of_the_database_all_end(
     on_own_postgres: Deployment,
     own_postgres: PostgresServer,

@@ -39,7 +39,7 @@ def test_the_jobs_of_a_killed_worker_are_completed_by_another(
     measured("until the killed worker's children were gone", time.monotonic() - began)
     # And the other one completes its jobs
     wait_until(
-        lambda: all(distributed.has_begun(user, times=2) for user in users), seconds=15, what="new attempts"
+        lambda: all(distributed.has_begun(user, times=2) for user in users), seconds=30, what="new attempts"
     )
     measured("until another worker had the jobs, of 4 s of lease", time.monotonic() - began)
     for user, job_id in jobs.items():
@@ -76,7 +76,6 @@ def test_a_job_that_takes_every_worker_down_with_it_ends(
     distributed: Deployment, client_of: ClientOf
 ) -> None:
     """Three dead workers are enough: a fourth is not risked (WORKER_LOST)."""
-    distributed.configure(lease_s=2)
     client = client_of(distributed.fastapi())
     job_id = client.accepted("U-WAIT")
     for times in (1, 2, 3):
@@ -156,7 +155,7 @@ def test_attempts_are_gone_within_two_seconds_of_their_limit(
     distributed: Deployment, client_of: ClientOf, measured: Measured
 ) -> None:
     """The promised bound, for a child in C that holds the GIL and for one in Python (I14)."""
-    distributed.configure(attempt_limit_s=3)
+    distributed.configure(attempt_limit_s=8)
     worker = distributed.worker()
     client = client_of(distributed.fastapi())
     users = ["U-HANG", "U-WAIT"]
@@ -166,10 +165,10 @@ def test_attempts_are_gone_within_two_seconds_of_their_limit(
     children = {distributed.beginnings(user)[0][1] for user in users}
     wait_until(
         lambda: not children & {child.pid for child in distributed.render_children()},
-        seconds=3 + 2,
+        seconds=8 + 2,
         what="the end of the attempts' children",
     )
-    measured("from the beginning to the end of both children, of 3 s of limit", time.monotonic() - began)
+    measured("from the beginning to the end of both children, of 8 s of limit", time.monotonic() - began)
     for job_id in jobs.values():
         assert client.end(job_id)["errorCode"] == "RENDER_TIMEOUT"
         assert_lawful(distributed.history(job_id))

@@ -12,9 +12,9 @@ import boto3.session
 import pytest
 
 from sqr_jobs import migrations
-from sqr_jobs.adapters import limits_limiter, quick_redis
 from sqr_jobs.adapters.sql import Database, engine_for, metadata
 from sqr_jobs.adapters.sql.tables import identity
+from tests.host.patience import be_patient
 from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server
@@ -82,14 +82,11 @@ def form_settings(
 ) -> dict[str, Any]:
     """Give the settings that make the form, over stores that are empty.
 
-    The limiter's patience is longer than in operation: a busy machine's pause must not send it into its
-    shelter, which has tests of its own. One session serves every client of S3: making one takes as long as
-    ten tests.
+    One session serves every client of S3: making one takes as long as ten tests.
     """
     if form == "embedded":
         return {}
-    monkeypatch.setattr(quick_redis, "_TIMEOUT_S", 10)
-    monkeypatch.setattr(limits_limiter, "_SLOW_S", 10)
+    be_patient(monkeypatch)
     servers: Servers = request.getfixturevalue("distributed_servers")
     servers.clear()
     monkeypatch.setattr(boto3.session, "Session", lambda: servers.session)

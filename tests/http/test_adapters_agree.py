@@ -35,6 +35,7 @@ _DIFFERS_EACH_TIME = (
     (r"expires=\d+", "EXPIRES"),
     (r"X-Amz-(Credential|Date)=[\w%]+", r"\1"),
     (r"\b(r=\d+;t=)\d+", r"\1LATER"),
+    (r"('retry-after', ')(59\d|600)'", r"\1LATER'"),
 )
 
 

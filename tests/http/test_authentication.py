@@ -121,8 +121,8 @@ def test_two_authorization_headers_are_no_token(client: Client) -> None:
 
 def test_a_token_that_expires_while_its_job_runs_is_refused_from_then_on(client: Client) -> None:
     """A job outlives the token that asked for it; reading needs one that still holds."""
-    now = time.time()
-    path, headers = f"{client.path}/{client.create()}", bearer(expires_s=60)
+    path = f"{client.path}/{client.create()}"
+    now, headers = time.time(), bearer(expires_s=60)
     for seconds, status in ((58, 200), (61, 401)):
         with time_machine.travel(now + seconds, tick=False):
             assert client.request("GET", path, headers=headers).status == status

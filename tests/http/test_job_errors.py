@@ -98,9 +98,9 @@ def test_a_job_whose_template_no_worker_knows_waits_until_its_deadline(client: C
         assert client.work(job_id)
         assert client.status(job_id).json()["status"] == "IN_PROGRESS"
         client.move_clock(5_000)
-    client.move_clock(195_000)
+    client.move_clock(180_000)
     assert client.status(job_id).json()["status"] == "IN_PROGRESS"
-    client.move_clock(6_000)
+    client.move_clock(21_000)
     assert client.status(job_id).json()["errorCode"] == "TEMPLATE_NOT_FOUND"
 
 

@@ -160,9 +160,9 @@ def test_a_job_not_complete_in_five_minutes_is_failed_with_no_worker_alive(
         _take(client, job_id)
     elif state is JobState.RETRY_WAIT:
         client.work(job_id)
-    client.move_clock(295_000)
+    client.move_clock(290_000)
     assert client.status(job_id).json()["status"] in ("PENDING", "IN_PROGRESS")
-    client.move_clock(5_000)
+    client.move_clock(10_000)
     reply = client.status(job_id)
     shown = reply.json()
     assert set(shown) == _ALWAYS | _WITH_FAILED

@@ -48,7 +48,7 @@ class Effort:
 
 
 FULL = Effort(warm_up_s=8, capacity_s=30, load_s=180, step_s=25, steps=_STEPS)
-QUICK = Effort(warm_up_s=1, capacity_s=3, load_s=6, step_s=5, steps=_STEPS[:1])
+QUICK = Effort(warm_up_s=6, capacity_s=3, load_s=6, step_s=5, steps=_STEPS[:1])
 
 
 @dataclass(frozen=True, kw_only=True)

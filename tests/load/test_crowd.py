@@ -20,6 +20,7 @@ class _Site(ThreadingHTTPServer):
     """Answers the first request after all others."""
 
     daemon_threads = True
+    request_queue_size = 64
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

@@ -59,7 +59,7 @@ def test_the_jobs_of_a_killed_worker_are_completed_by_another(
     assert other.is_alive()
 
 
-@pytest.mark.parametrize(("lease_s", "away_s"), [(20, 2), (4, 4)], ids=["shorter", "longer"])
+@pytest.mark.parametrize(("lease_s", "away_s"), [(40, 2), (4, 4)], ids=["shorter", "longer"])
 def test_jobs_that_run_while_mariadb_is_killed_all_end(
     deployment: Deployment,
     own_mariadb: MariadbServer,

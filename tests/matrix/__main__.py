@@ -77,7 +77,7 @@ def _told(outcome: Outcome, number: int, planned: int) -> str:
     setbacks = ", ".join(f"{count} {name}" for name, count in verdict.setbacks.items())
     return (
         f"{number}/{planned} {outcome.cell.name}: {outcome.exposed} exposed, recovered in "
-        f"{outcome.recovery_s:.1f} s, slowest POST {max(outcome.posts_s, default=0):.2f} s"
+        f"{outcome.recovery_s:.1f} s of {outcome.seconds:.1f} s, slowest POST {max(outcome.posts_s, default=0):.2f} s"
         f"{f', {setbacks}' if setbacks else ''}{'' if outcome.has_struck else ', DID NOT STRIKE'}"
         + "".join(f"\n    BROKEN {violation}" for violation in verdict.violations)
     )

@@ -141,9 +141,18 @@ class _Injection:
     def _watch_children(self, action: str, note: Note) -> None:
         """Measure how long a killed worker's children live on, from the moment of its death."""
         if action in _DEADLY and note.children:
-            what = "the children's end"
-            wait_until(lambda: are_gone(note.children) or _is_late(note), seconds=30, what=what)
-            self._outcome.children_gone_s = time.monotonic() - note.at
+            seen_at = note.at
+
+            def are_past() -> bool:
+                nonlocal seen_at
+                looked_at = time.monotonic()
+                if are_gone(note.children):
+                    return True
+                seen_at = looked_at
+                return _is_late(note)
+
+            wait_until(are_past, seconds=30, what="the children's end")
+            self._outcome.children_gone_s = seen_at - note.at
 
     def _has_struck(self, at: float) -> None:
         """Note the moment; of several, the first exposes jobs and the last begins the recovery."""

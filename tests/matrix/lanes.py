@@ -24,7 +24,7 @@ from tests.matrix.lane import Lane
 from tests.matrix.outcome import Outcome
 from tests.servers.ports import wait_until
 
-__all__ = ["Found", "run"]
+__all__ = ["Found", "inject_until_telling", "run"]
 
 _TRIES = 3
 """How often an injection is made that tells nothing: where a slow moment kept the phase or the crowd away."""
@@ -93,6 +93,18 @@ def _drive(folder: Path, left: Any, told: Any) -> None:
             return
 
 
+def inject_until_telling(lane: Lane, cell: Cell, tell: Callable[[Outcome], None]) -> Outcome:
+    """Run a cell, three times at most where an injection tells nothing; `tell` hears of each."""
+    for _ in range(_TRIES):
+        outcome = inject(lane, cell)
+        tell(outcome)
+        if outcome.is_telling or outcome.verdict.violations:
+            break
+        until = time.monotonic() + _BREAKER_S
+        wait_until(partial(_is_past, until), seconds=60, what="closed breakers", every_s=_LOOK_S)
+    return outcome
+
+
 def _is_past(moment: float) -> bool:
     return time.monotonic() >= moment
 
@@ -101,14 +113,7 @@ def _use(lane: Lane, left: Any, told: Any) -> None:
     cell: Cell | None = None
     try:
         while (cell := left.get()) is not None:
-            for _ in range(_TRIES):
-                outcome = inject(lane, cell)
-                told.put(outcome)
-                if outcome.is_telling or outcome.verdict.violations:
-                    break
-                until = time.monotonic() + _BREAKER_S
-                wait_until(partial(_is_past, until), seconds=60, what="closed breakers", every_s=_LOOK_S)
-            told.put(Found(outcomes=[outcome]))
+            told.put(Found(outcomes=[inject_until_telling(lane, cell, told.put)]))
     except Exception as error:
         error.add_note(f"in {cell.name if cell else 'no cell'}")
         raise

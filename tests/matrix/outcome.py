@@ -21,7 +21,7 @@ class Outcome:
     recovery_s: float = 0.0
     """From the strike, or the end of a fault that lasts, until every exposed journey had its document."""
     children_gone_s: float | None = None
-    """How long the render children of a killed worker lived on."""
+    """How long after a worker was killed its render children were seen."""
     posts_s: list[float] = field(default_factory=list)
     """How long each POST took whose process was not held by the fault point itself."""
     verdict: Verdict = field(default_factory=Verdict)

@@ -43,7 +43,7 @@ def summary(outcomes: Sequence[Outcome], *, fenced_off: int) -> str:
     ]
     if gone:
         lines.append(
-            f"Render children of {len(gone)} killed workers were gone after at most {max(gone):.2f} s "
+            f"Render children of {len(gone)} killed workers were seen for {max(gone):.2f} s at most "
             "(I14: 2 s)."
         )
     if posts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import random
 import socket
 import time
@@ -15,7 +16,11 @@ __all__ = ["free_port", "wait_until"]
 
 # Below the range from which Linux (32768) and macOS (49152) take the local ports of outgoing connections:
 # while a killed server is down, no client can be given its port, nor connect to itself there.
-_PORTS = range(20_000, 32_768)
+#
+# Each parallel process has a share, and gives no port twice: a server binds its own seconds later at times.
+_share = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
+_PORTS = range(20_000 + 3_192 * _share, 20_000 + 3_192 * (_share + 1))
+_given: set[int] = set()
 _POLL_INTERVAL_SECONDS = 0.01
 
 # Not the shared generator: a plugin that seeds it would hand all parallel workers the same ports.
@@ -26,6 +31,8 @@ def free_port() -> int:
     """Return a TCP port of 127.0.0.1 on which nothing listens, fit to be kept across restarts."""
     for _ in range(100):
         port = _random.choice(_PORTS)
+        if port in _given:
+            continue
         with socket.socket() as candidate:
             try:
                 candidate.bind(("127.0.0.1", port))
@@ -33,6 +40,7 @@ def free_port() -> int:
                 if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
                     raise
                 continue
+        _given.add(port)
         return port
     message = f"100 ports tried between {_PORTS.start} and {_PORTS.stop - 1} are taken: stop what holds them."
     raise OSError(errno.EADDRINUSE, message)

@@ -82,11 +82,13 @@ class Clients:
 
     def _probe(self, errand: Errand, job_id: str) -> None:
         """Ask about a job as another org, and about one that nobody has: the answers must be the same."""
-        prober = _Prober(
-            self._history, self._urls, errand.prober, errand.user, patience_s=0, first=errand.first_server
-        )
+        probers = [  # for a server that is away, the other
+            _Prober(self._history, self._urls, errand.prober, errand.user, patience_s=0, first=first)
+            for first in (errand.first_server, errand.first_server + 1)
+        ]
         for what in ("", "/url"):
-            compared = prober.differs(job_id, what)
+            told = (prober.differs(job_id, what) for prober in probers)
+            compared = next((difference for difference in told if difference is not None), None)
             if compared is None:
                 continue
             with self._lock:
