@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.acceptance.program import ROOT
 from tests.bench.cpu import machine
 from tests.bench.figures import replace_between
-from tests.matrix.cells import CELLS, of
+from tests.matrix.cells import CELLS, batches, of
 from tests.matrix.lanes import run
 from tests.matrix.outcome import Outcome
 from tests.matrix.table import failures, summary, table
@@ -29,12 +29,13 @@ def main() -> int:
             del os.environ[name]
     cells = of(*options.only) if options.only else CELLS
     order = random.Random(options.seed)
-    planned = [cell for _ in range(options.rounds) for cell in order.sample(list(cells), len(cells))]
+    rounds = [order.sample(list(cells), len(cells)) for _ in range(options.rounds)]
+    planned = [cell for each in rounds for cell in each]
     number = itertools.count(1)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="sqr-jobs-faults-") as folder:
         found = run(
-            planned,
+            [batch for each in rounds for batch in batches(each)],
             lanes=options.lanes,
             folder=Path(folder),
             tell=lambda outcome: _say(_told(outcome, next(number), len(planned))),
@@ -67,7 +68,7 @@ def _options() -> argparse.Namespace:
 
 def _measured(seconds: float, options: argparse.Namespace) -> str:
     return (
-        f"Run on {dt.datetime.now(dt.UTC).date()} in {seconds / 60:.0f} minutes on {machine()}, "
+        f"Run on {dt.datetime.now(dt.UTC).date()} in {seconds / 60:.1f} minutes on {machine()}, "
         f"{options.lanes} deployments side by side, {options.rounds} injections of each cell."
     )
 
@@ -77,7 +78,8 @@ def _told(outcome: Outcome, number: int, planned: int) -> str:
     setbacks = ", ".join(f"{count} {name}" for name, count in verdict.setbacks.items())
     return (
         f"{number}/{planned} {outcome.cell.name}: {outcome.exposed} exposed, recovered in "
-        f"{outcome.recovery_s:.1f} s of {outcome.seconds:.1f} s, slowest POST {max(outcome.posts_s, default=0):.2f} s"
+        f"{outcome.recovery_s:.1f} s, done in {outcome.seconds:.1f} s, "
+        f"slowest POST {max(outcome.posts_s, default=0):.2f} s"
         f"{f', {setbacks}' if setbacks else ''}{'' if outcome.has_struck else ', DID NOT STRIKE'}"
         + "".join(f"\n    BROKEN {violation}" for violation in verdict.violations)
     )

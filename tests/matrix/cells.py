@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from tests.matrix.orders import Order
 from tests.servers.proxy import Strike
 
-__all__ = ["CELLS", "NAMES", "OVER", "PHASES", "Cell", "of"]
+__all__ = ["CELLS", "NAMES", "OVER", "PHASES", "Cell", "batches", "of"]
 
 PHASES = {
     "A": "before commit",
@@ -260,6 +260,14 @@ CELLS: Sequence[Cell] = (
     *_versions(),
 )
 NAMES = {cell.name: cell for cell in CELLS}
+
+
+def batches(cells: Sequence[Cell]) -> list[list[Cell]]:
+    """Put together what one deployment does in a row: versions that are mixed for several cells are so once."""
+    found: dict[object, list[Cell]] = {}
+    for number, cell in enumerate(cells):
+        found.setdefault(cell.has_next_version or number, []).append(cell)
+    return list(found.values())
 
 
 def of(*names: str) -> list[Cell]:

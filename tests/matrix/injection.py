@@ -78,18 +78,13 @@ class _Injection:
         self._judge()
         if self._cell.has_next_version is not None:
             self._outcome.has_struck &= crossed(self._lane.deployment.database, self._orgs[0]) > 0
-            self._lane.roll(is_next=False)
         self._outcome.seconds = time.monotonic() - began
         return self._outcome
 
     def _prepare(self) -> None:
         if self._cell.clock_of:
             self._lane.set_clocks(self._cell.clock_of, self._cell.clock_offset_s)
-        if self._cell.has_next_version is not None:
-            self._lane.contract()  # of an injection before
-        if self._cell.has_next_version:
-            self._lane.expand()
-            self._lane.roll(*self._cell.has_next_version, is_next=True)
+        self._lane.mix(self._cell.has_next_version)
 
     def _arm(self) -> None:
         if self._orders:

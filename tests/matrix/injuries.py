@@ -103,9 +103,9 @@ def injure(name: str, injured: Injured) -> None:  # noqa: C901, PLR0912, PLR0915
             _wake(injured)
         case "rolled out":
             lane.expand()
-            lane.roll(is_next=True)
+            lane.roll(*lane.programs, is_next=True)
         case "rolled back":
-            lane.roll(is_next=False)
+            lane.roll(*lane.programs, is_next=False)
         case "clocks":
             pass  # the programs were started so
         case other:

@@ -99,6 +99,11 @@ class Lane:
         self._ends.__exit__(kind, error, trace)
 
     @property
+    def programs(self) -> Sequence[str]:
+        """Those that a new version replaces, in the order in which it does."""
+        return (*self.workers, *_WEBS)
+
+    @property
     def urls(self) -> list[str]:
         """Where the web servers listen."""
         return [f"http://127.0.0.1:{port}" for port in self._ports.values()]
@@ -131,23 +136,32 @@ class Lane:
         self.deployment.clock_offset_s = 0.0
         self.await_ready()
 
+    def mix(self, next_ones: Sequence[str] | None) -> None:
+        """Have a later version run in these programs and this one in all others.
+
+        With an empty sequence its tables are not there either; None leaves them as they are.
+        """
+        chosen = next_ones or ()
+        self.roll(*(name for name in self.programs if name not in chosen), is_next=False)
+        if chosen:
+            self.expand()
+            self.roll(*chosen, is_next=True)
+        elif next_ones is not None and self._is_expanded:
+            self._of_next("db", "downgrade", "sqr_jobs_0001")
+            self._is_expanded = False
+
     def expand(self) -> None:
         """Let the later version of the library bring the tables to where it needs them."""
-        self._of_next("db", "upgrade")
+        if not self._is_expanded:
+            self._of_next("db", "upgrade")
         self._is_expanded = True
-
-    def contract(self) -> None:
-        """Take the tables back, where they were expanded."""
-        if self._is_expanded:
-            self._of_next("db", "downgrade", "sqr_jobs_0001")
-        self._is_expanded = False
 
     def roll(self, *names: str, is_next: bool) -> None:
         """Replace programs one by one, as a rolling deployment does: told to end, and started anew.
 
         A program that runs this version already is left alone.
         """
-        for name in names or (*self.workers, *_WEBS):
+        for name in names:
             root = self._next_root() if is_next else ROOT
             if self._roots.get(name, ROOT) == root:
                 continue

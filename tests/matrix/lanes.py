@@ -51,12 +51,14 @@ class Found:
     fenced_off: int = 0
 
 
-def run(cells: Sequence[Cell], *, lanes: int, folder: Path, tell: Callable[[Outcome], None]) -> Found:
+def run(
+    batches: Sequence[Sequence[Cell]], *, lanes: int, folder: Path, tell: Callable[[Outcome], None]
+) -> Found:
     """Run each cell once, in this order; `tell` hears of every injection, those without a strike too."""
     context = multiprocessing.get_context("spawn")
     left, told = context.Queue(), context.Queue()
-    for cell in [*cells, *[None] * lanes]:
-        left.put(cell)
+    for batch in [*batches, *[None] * lanes]:
+        left.put(batch)
     drivers = []
     for number in range(lanes):
         inside = folder / f"lane-{number}"
@@ -112,8 +114,9 @@ def _is_past(moment: float) -> bool:
 def _use(lane: Lane, left: Any, told: Any) -> None:
     cell: Cell | None = None
     try:
-        while (cell := left.get()) is not None:
-            told.put(Found(outcomes=[inject_until_telling(lane, cell, told.put)]))
+        while (batch := left.get()) is not None:
+            for cell in batch:
+                told.put(Found(outcomes=[inject_until_telling(lane, cell, told.put)]))
     except Exception as error:
         error.add_note(f"in {cell.name if cell else 'no cell'}")
         raise

@@ -1,6 +1,6 @@
 """The grid has no silent holes: every fault at every phase is a cell, or has a reason why it can't be."""
 
-from tests.matrix.cells import CELLS, NAMES, OVER, PHASES
+from tests.matrix.cells import CELLS, NAMES, OVER, PHASES, batches
 from tests.matrix.impossible import IMPOSSIBLE
 
 
@@ -22,6 +22,15 @@ def test_every_reason_is_about_a_fault_that_there_is() -> None:
 def test_no_two_cells_have_one_name() -> None:
     """`--only` finds a cell by it."""
     assert len(NAMES) == len(CELLS)
+
+
+def test_cells_that_mix_versions_are_run_in_a_row_and_none_is_left_out() -> None:
+    """Each of them would start programs of the other version, and then of this one again."""
+    found = batches(CELLS)
+    assert sorted(cell.name for batch in found for cell in batch) == sorted(NAMES)
+    assert [{cell.fault for cell in batch} for batch in found if len(batch) > 1] == [
+        {"worker killed, versions mixed"}
+    ]
 
 
 def test_every_cell_is_confirmed_by_something() -> None:
