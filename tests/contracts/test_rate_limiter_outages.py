@@ -1,11 +1,9 @@
 """A limiter whose storage is dead, silent or slow: one request waits a moment, and no other."""
 
-import socket
 import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
 
 import pytest
 from limits.storage import MemoryStorage, storage_from_string
@@ -14,7 +12,7 @@ from sqr_jobs.adapters.limits_limiter import LimitsRateLimiter, ShelteredRateLim
 from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.errors import LimiterUnavailable
 from sqr_jobs.ports import Quota
-from tests.contracts.sockets import nothing_there, silent_server
+from tests.contracts.sockets import HangingLookUp, nothing_there, silent_server
 from tests.contracts.windows import TWO, Window
 from tests.servers.ports import wait_until
 
@@ -112,15 +110,7 @@ def test_a_host_name_whose_look_up_hangs_costs_one_request_a_moment(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No socket's timeout bounds the resolver: the default one waits for half a minute."""
-    answered, asked = threading.Event(), []
-    look_up = socket.getaddrinfo
-
-    def hang(*arguments: Any, **options: Any) -> Any:
-        asked.append(threading.current_thread())
-        assert answered.wait(30)
-        return look_up(*arguments, **options)
-
-    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    look_up = HangingLookUp(monkeypatch)
     now = [100.0]
     limiter = limiter_for(redis_url)
     assert isinstance(limiter, ShelteredRateLimiter)
@@ -132,9 +122,9 @@ def test_a_host_name_whose_look_up_hangs_costs_one_request_a_moment(
         assert limiter.is_sheltering
         now[0] += 6
     assert time.monotonic() - began < 1
-    assert len(asked) == 1, "the thread that hangs is not joined by another with each request"
-    answered.set()
-    asked[0].join(10)
+    assert len(look_up.asked) == 1, "the thread that hangs is not joined by another with each request"
+    look_up.answer()
+    look_up.asked[0].join(10)
 
     def is_back() -> bool:
         now[0] += 6

@@ -1,7 +1,6 @@
 """A ring takes a moment or fails, whatever the broker does: the row is committed, and the relay comes."""
 
 import contextlib
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from sqr_jobs.adapters.embedded_worker import InProcessBroker
 from sqr_jobs.adapters.redis_broker import relaying_broker, ringing_broker
 from sqr_jobs.errors import QueueUnavailable
 from tests.contracts.queues import JOB_ID, queue_on
-from tests.contracts.sockets import nothing_there, silent_server
+from tests.contracts.sockets import HangingLookUp, nothing_there, silent_server
 from tests.servers.ports import wait_until
 from tests.servers.proxy import Proxy
 
@@ -128,14 +127,7 @@ def test_a_ring_whose_host_name_can_not_be_looked_up_gives_up_in_time(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """I16: no socket's timeout bounds the resolver, which may take half a minute."""
-    answered = threading.Event()
-    look_up = socket.getaddrinfo
-
-    def hang(*arguments: Any, **options: Any) -> Any:
-        assert answered.wait(30)
-        return look_up(*arguments, **options)
-
-    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    look_up = HangingLookUp(monkeypatch)
     now = [0.0]
     queue = queue_on(ringing_broker(redis_url), lambda: now[0])
     before = threading.active_count()
@@ -146,7 +138,7 @@ def test_a_ring_whose_host_name_can_not_be_looked_up_gives_up_in_time(
         now[0] += 6
     assert time.monotonic() - began < 1
     assert threading.active_count() <= before + 1, "one thread waits, however many rings there were"
-    answered.set()
+    look_up.answer()
     wait_until(lambda: threading.active_count() <= before, seconds=10, what="the look-up to end")
 
     def arrives() -> bool:

@@ -1,25 +1,24 @@
 """Redis emptied, killed, frozen: the broker is a doorbell, and losing it loses nothing."""
 
-import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-import psutil
 import pytest
 from redis import Redis
 
-from tests.acceptance.asking import p99, post_for
 from tests.acceptance.deployment import Deployment
 from tests.acceptance.figures import Measured
 from tests.acceptance.fixtures import QUICK, ClientOf
 from tests.acceptance.lawful import assert_lawful
+from tests.acceptance.outages import (
+    assert_a_dead_broker_costs_nothing,
+    assert_a_silent_broker_costs_nothing,
+)
 from tests.servers.ports import wait_until
 from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Bucket
-
-_BOUND_S = 0.5
-"""What a POST may take during any fault of the broker (I16)."""
 
 
 @pytest.fixture
@@ -72,52 +71,15 @@ def test_requests_are_accepted_at_once_while_redis_is_dead(
     deployment: Deployment, client_of: ClientOf, own_redis: RedisServer, measured: Measured
 ) -> None:
     """The broker's death is the workers' trouble, never the client's (I16, I7)."""
-    # Given a worker that is busy, and jobs that wait
-    worker = deployment.worker()
-    client = client_of(deployment.fastapi())
-    client.complete(client.accepted("U1"))
-    held = [client.accepted(user) for user in ("U-WAIT-1", "U-WAIT-2")]
-    waiting = [client.accepted(f"U-BEFORE-{number}") for number in range(10)]
-    # When Redis is killed, and requests go on
-    own_redis.kill()
-    took, during = post_for(client_of, deployment, seconds=6)
-    measured("for the slowest POST while Redis was dead", max(took))
-    assert p99(took) <= _BOUND_S
-    # And it comes back empty
-    own_redis.restart(empty=True)
-    began = time.monotonic()
-    for user in ("U-WAIT-1", "U-WAIT-2"):
-        deployment.let_go(user)
-    # Then all jobs complete
-    for job_id in [*held, *waiting, *during]:
-        client.complete(job_id)
-        assert_lawful(deployment.history(job_id))
-    measured("from the empty restart to the end of all jobs", time.monotonic() - began)
-    assert worker.is_alive()
+    start = partial(own_redis.restart, empty=True)
+    assert_a_dead_broker_costs_nothing(deployment, client_of, measured, kill=own_redis.kill, start=start)
 
 
 def test_requests_are_accepted_at_once_while_redis_does_not_answer(
     deployment: Deployment, client_of: ClientOf, own_redis: RedisServer, measured: Measured
 ) -> None:
     """A broker that takes connections and says nothing is worse than a dead one (I16)."""
-    worker = deployment.worker()
-    client = client_of(deployment.fastapi())
-    client.complete(client.accepted("U1"))
-    with Redis.from_url(own_redis.url) as redis:
-        server = psutil.Process(redis.info("server")["process_id"])
-    server.send_signal(signal.SIGSTOP)
-    try:
-        took, during = post_for(client_of, deployment, seconds=6)
-    finally:
-        server.send_signal(signal.SIGCONT)
-    measured("for the slowest POST while Redis was frozen", max(took))
-    assert p99(took) <= _BOUND_S
-    began = time.monotonic()
-    for job_id in during:
-        client.complete(job_id)
-        assert_lawful(deployment.history(job_id))
-    measured("from the thaw to the end of all jobs", time.monotonic() - began)
-    assert worker.is_alive()
+    assert_a_silent_broker_costs_nothing(deployment, client_of, measured, own_redis.frozen)
 
 
 def test_a_worker_that_starts_without_redis_works_once_it_is_there(

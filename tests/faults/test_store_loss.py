@@ -4,13 +4,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.acceptance.deployment import Deployment
 from tests.acceptance.figures import Measured
 from tests.acceptance.fixtures import QUICK, ClientOf
 from tests.acceptance.lawful import assert_lawful, ways
+from tests.acceptance.outages import assert_all_end_after_an_outage, assert_silence_costs_a_timeout
 from tests.servers.ports import wait_until
 from tests.servers.postgres import PostgresServer
 from tests.servers.s3 import S3Bucket, S3Server
@@ -104,61 +104,13 @@ def test_jobs_that_run_through_an_outage_of_the_database_all_end(
     away_s: float,
 ) -> None:
     """Whether it is shorter or longer than a lease: what was committed stands, and all go on (I1, I3)."""
-    # Given jobs that run on every thread of two workers, and jobs that wait
-    on_own_postgres.configure(lease_s=lease_s)
-    workers = [on_own_postgres.worker(), on_own_postgres.dramatiq()]
-    client = client_of(on_own_postgres.fastapi())
-    running = [f"U-WAIT-{number}" for number in range(4)]
-    jobs = {user: client.accepted(user) for user in running}
-    wait_until(lambda: all(map(on_own_postgres.has_begun, running)), seconds=30, what="running attempts")
-    jobs |= {f"U{number}": client.accepted(f"U{number}") for number in range(6)}
-    # When the database is killed, and the attempts come to their end meanwhile
-    on_own_postgres.database.close()
-    own_postgres.kill_immediately()
-    refused = client.ask("U-LATE")
-    assert (refused.status_code, refused.json()["code"]) == (503, "SERVICE_UNAVAILABLE")
-    assert int(refused.headers["Retry-After"]) >= 1
-    assert client.look(jobs["U0"]).status_code == 503
-    for user in running:
-        on_own_postgres.let_go(user)
-    back_at = time.monotonic() + away_s
-    wait_until(lambda: time.monotonic() >= back_at, seconds=away_s + 1, what="the end of the outage")
-    own_postgres.start()
-    # Then all jobs complete
-    began = time.monotonic()
-    for job_id in jobs.values():
-        client.complete(job_id)
-        client.download(job_id)
-        assert_lawful(on_own_postgres.history(job_id))
-    measured("from the database's return to the end of all jobs", time.monotonic() - began)
-    if lease_s > away_s:  # the attempts insisted until they could record their end
-        for user in running:
-            assert ways(on_own_postgres.history(jobs[user])) == ["create", "claim", "complete"]
-    for worker in workers:
-        assert worker.is_alive()
-    client.complete(client.accepted("U-LATE"))
+    kill, start = own_postgres.kill_immediately, own_postgres.start
+    times = {"lease_s": lease_s, "away_s": away_s}
+    assert_all_end_after_an_outage(on_own_postgres, client_of, measured, kill=kill, start=start, **times)
 
 
 def test_a_frozen_database_costs_each_request_its_timeout_and_no_more(
     on_own_postgres: Deployment, own_postgres: PostgresServer, client_of: ClientOf, measured: Measured
 ) -> None:
     """A database that takes connections and does not answer must not take the web server with it."""
-    client = client_of(on_own_postgres.fastapi())
-    job_id = client.accepted("U1")
-    pid = own_postgres._own_process().pid
-    assert pid is not None
-    server = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    for process in server:
-        process.suspend()
-    try:
-        began = time.monotonic()
-        answers = [client.look(job_id), client.ask("U2")]
-        took = time.monotonic() - began
-    finally:
-        for process in server:
-            process.resume()
-    measured("for two requests while the database was frozen, of 2 s of timeout each", took)
-    assert [answer.status_code for answer in answers] == [503, 503]
-    assert took <= 2 * 5
-    on_own_postgres.worker()
-    client.complete(job_id)
+    assert_silence_costs_a_timeout(on_own_postgres, client_of, measured, own_postgres.frozen, each_s=5)

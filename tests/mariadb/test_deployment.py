@@ -3,13 +3,13 @@
 import signal
 import time
 
-import psutil
 import pytest
 
 from tests.acceptance.deployment import Deployment
 from tests.acceptance.figures import Measured
 from tests.acceptance.fixtures import ClientOf
 from tests.acceptance.lawful import assert_lawful, ways
+from tests.acceptance.outages import assert_all_end_after_an_outage, assert_silence_costs_a_timeout
 from tests.servers.mariadb import MariadbServer
 from tests.servers.ports import wait_until
 
@@ -70,52 +70,13 @@ def test_jobs_that_run_while_mariadb_is_killed_all_end(
     away_s: float,
 ) -> None:
     """Be it away shorter or longer than a lease: what was committed stands, and all go on (I1, I3)."""
-    # Given jobs that run on every thread of two workers, and jobs that wait
-    deployment.configure(lease_s=lease_s)
-    workers = [deployment.worker(), deployment.dramatiq()]
-    client = client_of(deployment.fastapi())
-    running = [f"U-WAIT-{number}" for number in range(4)]
-    jobs = {user: client.accepted(user) for user in running}
-    wait_until(lambda: all(map(deployment.has_begun, running)), seconds=30, what="running attempts")
-    jobs |= {f"U{number}": client.accepted(f"U{number}") for number in range(6)}
-    # When MariaDB is killed, and the attempts come to their end meanwhile
-    deployment.database.close()
-    own_mariadb.kill()
-    refused = client.ask("U-LATE")
-    assert (refused.status_code, refused.json()["code"]) == (503, "SERVICE_UNAVAILABLE")
-    assert client.look(jobs["U0"]).status_code == 503
-    for user in running:
-        deployment.let_go(user)
-    back_at = time.monotonic() + away_s
-    wait_until(lambda: time.monotonic() >= back_at, seconds=away_s + 1, what="the end of the outage")
-    own_mariadb.start()
-    # Then all jobs complete
-    began = time.monotonic()
-    for job_id in jobs.values():
-        client.complete(job_id)
-        client.download(job_id)
-        assert_lawful(deployment.history(job_id))
-    measured("from MariaDB's return to the end of all jobs", time.monotonic() - began)
-    assert all(worker.is_alive() for worker in workers)
-    client.complete(client.accepted("U-LATE"))
+    kill, start = own_mariadb.kill, own_mariadb.start
+    times = {"lease_s": lease_s, "away_s": away_s}
+    assert_all_end_after_an_outage(deployment, client_of, measured, kill=kill, start=start, **times)
 
 
 def test_a_frozen_mariadb_costs_each_request_its_timeout_and_no_more(
     deployment: Deployment, own_mariadb: MariadbServer, client_of: ClientOf, measured: Measured
 ) -> None:
-    """A database that takes connections and says nothing must not take the web server with it."""
-    client = client_of(deployment.fastapi())
-    job_id = client.accepted("U1")
-    server = psutil.Process(own_mariadb.pid)
-    server.suspend()
-    try:
-        began = time.monotonic()
-        answers = [client.look(job_id), client.ask("U2")]
-        took = time.monotonic() - began
-    finally:
-        server.resume()
-    measured("for two requests while MariaDB was frozen, of 2 s of timeout each", took)
-    assert [answer.status_code for answer in answers] == [503, 503]
-    assert took <= 2 * 6  # asking an old connection, and making a new one
-    deployment.worker()
-    client.complete(job_id)
+    """One asks an old connection, and makes a new one."""
+    assert_silence_costs_a_timeout(deployment, client_of, measured, own_mariadb.frozen, each_s=6)

@@ -263,7 +263,7 @@ NAMES = {cell.name: cell for cell in CELLS}
 
 
 def batches(cells: Sequence[Cell]) -> list[list[Cell]]:
-    """Put together what one deployment does in a row: versions that are mixed for several cells are so once."""
+    """Put together what one deployment does in a row: versions are mixed once for all cells of such."""
     found: dict[object, list[Cell]] = {}
     for number, cell in enumerate(cells):
         found.setdefault(cell.has_next_version or number, []).append(cell)

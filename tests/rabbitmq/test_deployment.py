@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.asking import p99, post_for
 from tests.acceptance.deployment import Deployment
 from tests.acceptance.figures import Measured
 from tests.acceptance.fixtures import QUICK, ClientOf
 from tests.acceptance.lawful import assert_lawful
+from tests.acceptance.outages import (
+    assert_a_dead_broker_costs_nothing,
+    assert_a_silent_broker_costs_nothing,
+)
 from tests.rabbitmq.conftest import QueueAt
 from tests.servers.ports import wait_until
 from tests.servers.rabbitmq import RabbitmqServer
 from tests.servers.s3 import S3Bucket
-
-_BOUND_S = 0.5
-"""What a POST may take during any fault of the broker (I16)."""
 
 
 @pytest.fixture
@@ -100,47 +100,15 @@ def test_requests_are_accepted_at_once_while_rabbitmq_is_dead(
     own_deployment: Deployment, client_of: ClientOf, own_rabbitmq: RabbitmqServer, measured: Measured
 ) -> None:
     """The broker's death is the workers' trouble, never the client's (I16, I7)."""
-    # Given a worker that is busy, and jobs that wait
-    worker = own_deployment.worker()
-    client = client_of(own_deployment.fastapi())
-    client.complete(client.accepted("U1"))
-    held = [client.accepted(user) for user in ("U-WAIT-1", "U-WAIT-2")]
-    waiting = [client.accepted(f"U-BEFORE-{number}") for number in range(10)]
-    # When RabbitMQ is killed, and requests go on
-    own_rabbitmq.kill()
-    took, during = post_for(client_of, own_deployment, seconds=6)
-    measured("for the slowest POST while RabbitMQ was dead", max(took))
-    assert p99(took) <= _BOUND_S
-    # And it comes back
-    own_rabbitmq.start()
-    began = time.monotonic()
-    for user in ("U-WAIT-1", "U-WAIT-2"):
-        own_deployment.let_go(user)
-    # Then all jobs complete
-    for job_id in [*held, *waiting, *during]:
-        client.complete(job_id)
-        assert_lawful(own_deployment.history(job_id))
-    measured("from the restart of RabbitMQ to the end of all jobs", time.monotonic() - began)
-    assert worker.is_alive()
+    kill, start = own_rabbitmq.kill, own_rabbitmq.start
+    assert_a_dead_broker_costs_nothing(own_deployment, client_of, measured, kill=kill, start=start)
 
 
 def test_requests_are_accepted_at_once_while_rabbitmq_does_not_answer(
     own_deployment: Deployment, client_of: ClientOf, own_rabbitmq: RabbitmqServer, measured: Measured
 ) -> None:
     """A broker that takes connections and says nothing is worse than a dead one (I16)."""
-    worker = own_deployment.worker()
-    client = client_of(own_deployment.fastapi())
-    client.complete(client.accepted("U1"))
-    with own_rabbitmq.frozen():
-        took, during = post_for(client_of, own_deployment, seconds=6)
-    measured("for the slowest POST while RabbitMQ was frozen", max(took))
-    assert p99(took) <= _BOUND_S
-    began = time.monotonic()
-    for job_id in during:
-        client.complete(job_id)
-        assert_lawful(own_deployment.history(job_id))
-    measured("from the thaw to the end of all jobs", time.monotonic() - began)
-    assert worker.is_alive()
+    assert_a_silent_broker_costs_nothing(own_deployment, client_of, measured, own_rabbitmq.frozen)
 
 
 def test_a_worker_that_starts_without_rabbitmq_works_once_it_is_there(

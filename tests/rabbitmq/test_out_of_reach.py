@@ -18,7 +18,7 @@ from sqr_jobs.adapters.amqp_line import AmqpLine, parameters_for
 from sqr_jobs.adapters.dramatiq_queue import DramatiqQueue
 from sqr_jobs.adapters.rabbitmq_broker import RabbitmqDoorbell, ringing_broker, working_broker
 from sqr_jobs.errors import ConfigurationError, QueueUnavailable
-from tests.contracts.sockets import nothing_there, silent_server
+from tests.contracts.sockets import HangingLookUp, nothing_there, silent_server
 from tests.rabbitmq.conftest import QueueAt
 from tests.servers.ports import free_port, wait_until
 
@@ -72,14 +72,7 @@ def test_a_ring_whose_host_name_can_not_be_looked_up_gives_up_in_time(
     queue_at: QueueAt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """I16: no socket's timeout bounds the resolver; while it hangs, rings cost nothing and leave nothing."""
-    answered = threading.Event()
-    look_up = socket.getaddrinfo
-
-    def hang(*arguments: Any, **options: Any) -> Any:
-        assert answered.wait(30)
-        return look_up(*arguments, **options)
-
-    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    look_up = HangingLookUp(monkeypatch)
     now = [0.0]
     before = threading.active_count()
     queue = queue_at(f"amqp://127.0.0.1:{free_port()}/", now=lambda: now[0])
@@ -91,7 +84,7 @@ def test_a_ring_whose_host_name_can_not_be_looked_up_gives_up_in_time(
         took.append(time.monotonic() - began)
         now[0] += 6
     waiting = threading.active_count()
-    answered.set()
+    look_up.answer()
     assert took[0] < 0.5
     assert min(took[1:]) < 0.05, "the thread still hangs, so nobody needs to wait for it"
     assert waiting <= before + 2, "our thread and pika's own wait, however many rings there were"

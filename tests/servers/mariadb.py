@@ -77,11 +77,6 @@ class MariadbServer(RunningServer):
         """Kill the server with SIGKILL; what was committed is there after the next start."""
         self._own_process().kill()
 
-    @property
-    def pid(self) -> int | None:
-        """The process id of our own server, None while it does not run."""
-        return self._own_process().pid
-
     def close(self) -> None:
         """Stop our own server and delete its data; leave an external one alone."""
         if self._process is not None:

@@ -21,7 +21,7 @@ from tests.servers.ports import wait_until
 
 if TYPE_CHECKING:
     import pwd
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
 __all__ = ["RunningServer", "ServerIsExternal", "ServerProcess"]
@@ -62,9 +62,19 @@ class RunningServer(ABC):
     def start(self) -> None:
         """Start it and return when it answers; leave one that answers alone."""
 
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Have our own server take connections and say nothing."""
+        with self._own_process().frozen():
+            yield
+
     @abstractmethod
     def close(self) -> None:
         """Stop our own server and delete its data; leave an external one alone."""
+
+    @abstractmethod
+    def _own_process(self) -> ServerProcess:
+        """Make our own server's process at first use. Raises `ServerIsExternal`."""
 
 
 class ServerProcess:
@@ -140,6 +150,19 @@ class ServerProcess:
             finally:
                 os.close(self._server_pipe)
                 self._server_pipe = None
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop every process of the server, and let them go on afterwards."""
+        first = psutil.Process(self.pid)
+        processes = [first, *first.children(recursive=True)]
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
 
     def close(self) -> None:
         """Stop the server and delete its folder."""

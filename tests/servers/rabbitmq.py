@@ -8,7 +8,6 @@ import os
 import pwd
 import secrets
 import shutil
-import signal
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -16,7 +15,6 @@ from urllib.parse import quote
 
 import pika
 import pika.exceptions
-import psutil
 
 from tests.servers.ports import free_port
 from tests.servers.process import RunningServer, ServerIsExternal, ServerProcess
@@ -71,16 +69,6 @@ class RabbitmqServer(RunningServer):
     def kill(self) -> None:
         """Kill every process of the server at one blow; durable queues stay, the messages in them don't."""
         self._own_process().kill()
-
-    @contextlib.contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Have the server take connections and say nothing."""
-        process = psutil.Process(self._own_process().pid)
-        process.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         """Kill our own server and delete its data; leave an external one alone."""
