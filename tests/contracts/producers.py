@@ -3,6 +3,8 @@
 import time
 from pathlib import Path
 
+import psutil
+
 from sqr_jobs.adapters.child_producer import ChildProducer
 from sqr_jobs.adapters.inline_producer import InlineProducer
 from sqr_jobs.documents.template import Catalog
@@ -12,7 +14,7 @@ from sqr_jobs.leases import Lease
 from sqr_jobs.ports import DocumentProducer, RenderOrder
 from tests.host.reports import FACTORY, Report
 
-__all__ = ["child_producer", "document", "inline_producer", "lease", "order"]
+__all__ = ["child_producer", "document", "inline_producer", "is_gone", "lease", "order"]
 
 REPORT = TemplateRef(name="report", version="v1")
 CREATED_AT = 1_763_768_000_123
@@ -71,3 +73,11 @@ def document(producer: DocumentProducer, user_id: str = "U-OK") -> bytes:
         return produced.file.read()
     finally:
         produced.release()
+
+
+def is_gone(pid: int) -> bool:
+    """Say whether a process has ended, waited for or not."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
