@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.matrix.orders import Order
+from tests.matrix.orders import RENEWAL, RESERVATION, Order
 from tests.servers.proxy import Strike
 
 __all__ = ["CELLS", "NAMES", "OVER", "PHASES", "Cell", "batches", "of"]
@@ -77,6 +77,7 @@ def _processes() -> list[Cell]:
         cells.append(Cell(fault="web killed", phase=phase, orders=_order(phase, "kill")))
         cells.append(Cell(fault="web told to end", phase=phase, orders=_order(phase, "end")))
         cells.append(Cell(fault="web asleep", phase=phase, orders=_order(phase, "stop"), lasts_s=4.5))
+    cells += [Cell(fault="call hangs", phase=phase, orders=_order(phase, "hang")) for phase in "ABCDFGHI"]
     for phase in _WORKER:
         cells.append(Cell(fault="worker killed", phase=phase, orders=_order(phase, "kill all")))
         cells.append(Cell(fault="worker told to end", phase=phase, orders=_order(phase, "end all")))
@@ -102,7 +103,7 @@ def _brokers() -> list[Cell]:
         "broker flushed": ("redis flushed", 0.0),
         "broker killed, data kept": ("redis killed", 0.0),
         "broker restarted empty": ("redis emptied", 0.0),
-        "broker silent": ("redis silent", 3.0),
+        "broker silent": ("redis silent", 2.0),
     }
     cells = [
         Cell(
@@ -118,11 +119,18 @@ def _brokers() -> list[Cell]:
     for phase, request in {"C": b"RPUSH", "D": b"fetch\r\n", "H": b"\r\nack\r\n"}.items():
         lost = ("redis", Strike(request=request, number=3, lose_reply=1))
         cells.append(Cell(fault="broker's reply lost", phase=phase, strike=lost, is_of_broker=True))
+    counted = ("redis", Strike(request=b"sqr_jobs:moving", number=3, lose_reply=1))
+    cells.append(Cell(fault="limiter's reply lost", phase="A", strike=counted, is_of_broker=True))
+    silent = "broker silent past two breakers"
+    cells.append(Cell(fault=silent, phase=OVER, injury="redis silent", lasts_s=12.0, is_of_broker=True))
     cells.append(
         Cell(fault="broker half open", phase=OVER, injury="redis half open", lasts_s=3.0, is_of_broker=True)
     )
     cells.append(Cell(fault="broker slow", phase=OVER, injury="redis slow", lasts_s=4.0, is_of_broker=True))
-    cells.append(Cell(fault="broker refuses", phase="B", orders=_order("B", "raise"), is_of_broker=True))
+    cells += [
+        Cell(fault="broker refuses", phase=phase, orders=_order(phase, "raise"), is_of_broker=True)
+        for phase in "BC"
+    ]
     cells.append(Cell(fault="message doubled", phase="B", orders=_order("B", "double", nth=0)))
     cells += [
         Cell(fault="messages shuffled, doubled", phase=phase, orders=_order(phase, "ask"), injury="shuffled")
@@ -142,8 +150,17 @@ def _databases() -> list[Cell]:
         for fault, lose in {"cut at COMMIT": 0, "COMMIT's reply lost": 1}.items():
             what = Strike(request=b"COMMIT", after=after, number=3, lose_reply=lose)
             cells.append(Cell(fault=fault, phase=phase, strike=("postgres", what)))
+    # A render is held, so that its lease is renewed; the reservation of the key comes before A.
+    for phase, what, orders in (("A", RESERVATION, ()), ("E", RENEWAL, _order("E", "ask"))):
+        for fault, lose in {f"{what} cut at COMMIT": 0, f"{what}'s COMMIT unanswered": 1}.items():
+            number = 1 if orders else 3
+            strike = Strike(request=b"COMMIT", after=what.encode(), number=number, lose_reply=lose)
+            injury = "nothing" if orders else None
+            cells.append(
+                Cell(fault=fault, phase=phase, orders=orders, strike=("postgres", strike), injury=injury)
+            )
     raises = "database raises"
-    cells += [Cell(fault=raises, phase=phase, orders=_order(phase, "raise")) for phase in "ADG"]
+    cells += [Cell(fault=raises, phase=phase, orders=_order(phase, "raise")) for phase in "ADGH"]
     cells.append(Cell(fault="database half open", phase=OVER, injury="postgres half open", lasts_s=3.0))
     return cells
 
@@ -220,10 +237,11 @@ def _times_and_upkeep() -> list[Cell]:
     relay = Order(name="{}", phase="relay", action="kill all", nth=4)
     cells.append(Cell(fault="relay killed in mid-batch", phase="B", orders=(relay, mute)))
     # Two dead workers leave leases that run out while nobody looks, and then are many at one look.
-    first = Order(name="{}-first", phase="E", action="kill all", nth=2)
-    second = Order(name="{}-second", phase="E", action="kill all", nth=5)
     reaper = Order(name="{}", phase="reaper", action="kill all", nth=2)
-    cells.append(Cell(fault="reaper killed in mid-batch", phase="E", orders=(reaper, first, second)))
+    for phase in "EFG":
+        first = Order(name="{}-first", phase=phase, action="kill all", nth=2)
+        second = Order(name="{}-second", phase=phase, action="kill all", nth=5)
+        cells.append(Cell(fault="reaper killed in mid-batch", phase=phase, orders=(reaper, first, second)))
     return cells
 
 
@@ -263,11 +281,9 @@ NAMES = {cell.name: cell for cell in CELLS}
 
 
 def batches(cells: Sequence[Cell]) -> list[list[Cell]]:
-    """Put together what one deployment does in a row: versions are mixed once for all cells of such."""
-    found: dict[object, list[Cell]] = {}
-    for number, cell in enumerate(cells):
-        found.setdefault(cell.has_next_version or number, []).append(cell)
-    return list(found.values())
+    """Put together what one deployment does in a row: versions, of which each begins where the last ended."""
+    of_versions = [cell for cell in CELLS if cell.has_next_version is not None and cell in cells]
+    return [batch for batch in (of_versions, *([cell] for cell in cells if cell not in of_versions)) if batch]
 
 
 def of(*names: str) -> list[Cell]:

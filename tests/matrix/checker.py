@@ -37,6 +37,10 @@ class Evidence:
     """When the right to a user was taken away, in monotonic seconds."""
     max_failures: int = 5
     max_crashes: int = 3
+    onlookers: Collection[str] = ()
+    """Orgs whose jobs nobody waits for, and which must end rightly all the same."""
+    struck: Collection[str | None] = ()
+    """The jobs and persons that the fault was about, which may end otherwise."""
     may_lack_objects: bool = False
     """Whether the fault was the loss of an object."""
 
@@ -92,10 +96,20 @@ def _accepted_and_ended(
             )
         if job.failures > evidence.max_failures or job.crashes > evidence.max_crashes:
             verdict.violations.append(f"I9: job {job.job_id} failed without a bound")
+        if _has_wrong_end(evidence, job):
+            verdict.lost.append(job.job_id)
+            verdict.violations.append(f"I1: job {job.job_id} of {job.org_id} ended with {job.error_code}")
     for journey in evidence.journeys:
         if journey.end not in evidence.right_ends:
             verdict.lost.append(journey.job_id or f"{journey.org}/{journey.user}")
             verdict.violations.append(f"I1: {journey.user} ended with: {journey.end} ({journey.job_id})")
+
+
+def _has_wrong_end(evidence: Evidence, job: Job) -> bool:
+    """Judge a job whose client did not wait for it."""
+    if job.org_id not in evidence.onlookers or {job.job_id, job.user_id} & set(evidence.struck):
+        return False
+    return job.state is JobState.FAILED and f"failed {job.error_code}" not in evidence.right_ends
 
 
 def _one_each(evidence: Evidence, verdict: Verdict) -> None:
@@ -193,12 +207,15 @@ def _admitted(evidence: Evidence, verdict: Verdict) -> None:
 
 
 def _seen_by_clients(evidence: Evidence, verdict: Verdict) -> None:
+    complete = {job.job_id for job in evidence.jobs if job.state is JobState.COMPLETE}
     asked = sorted(evidence.exchanges, key=lambda exchange: exchange.asked)
     verdict.violations += _backwards(seen for seen in asked if (seen.kind, seen.status) == ("status", 200))
     for seen in asked:
         match seen.kind, seen.status:
             case "url", 200:
                 verdict.violations += _wrong_url(seen, evidence.revoked_at.get(seen.user or ""))
+                if seen.job_id not in complete:
+                    verdict.violations.append(f"I11: a URL for job {seen.job_id}, which is not complete")
             case "fetch", 200:
                 told = seen.told or {}
                 if not told.get("isWhole"):

@@ -24,7 +24,7 @@ from sqr_jobs import (
 )
 from tests.host import mounted
 from tests.host.people import person
-from tests.matrix.orders import FOLDER, await_runner, due
+from tests.matrix.orders import FOLDER, await_runner, due, tell_clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,6 +123,7 @@ def _set_clock() -> None:
         import time_machine
 
         time_machine.travel(time.time() + offset_s, tick=True).start()
+        tell_clock()
 
 
 def _fill_disk() -> None:

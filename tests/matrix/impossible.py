@@ -41,7 +41,7 @@ IMPOSSIBLE: Sequence[Impossible] = (
             "disk full",
         ),
         phases="ABCDFGHI",
-        why="a render child has a job, and writes, in E only",
+        why="a render child has a job, and writes, in E only; an idle one that dies is merely replaced",
     ),
     Impossible(
         faults=("broker flushed", "broker killed, data kept", "broker restarted empty", "broker silent"),
@@ -51,10 +51,18 @@ IMPOSSIBLE: Sequence[Impossible] = (
     Impossible(
         faults=("broker's reply lost",),
         phases="ABEFGI",
-        why="the broker is asked to ring (C), to fetch (D) and to acknowledge (H), and nothing else",
+        why="on a job's way the broker is asked to ring (C), to fetch (D) and to acknowledge (H)",
     ),
     Impossible(
-        faults=("broker refuses",), phases="ACDEFGHI", why="the port has one call in a job's way, the ring"
+        faults=("limiter's reply lost",), phases="BCDEFGHI", why="a request is counted once, before its job"
+    ),
+    Impossible(
+        faults=("broker refuses",),
+        phases="ADEFGHI",
+        why="the port has one call in a job's way, the ring: refused (B), or taken and told so (C)",
+    ),
+    Impossible(
+        faults=("call hangs",), phases="E", why="what hangs there is the render child, which has its own rows"
     ),
     Impossible(
         faults=("message doubled",), phases="ACDEFGHI", why="a message is sent once, after the commit"
@@ -67,12 +75,22 @@ IMPOSSIBLE: Sequence[Impossible] = (
     Impossible(
         faults=("cut at COMMIT", "COMMIT's reply lost"),
         phases="BCEFHI",
-        why="the job's transactions are its creation (A), the claim (D) and the end (G)",
+        why="what moves a job on is committed at its creation (A), the claim (D) and the end (G)",
+    ),
+    Impossible(
+        faults=("reservation cut at COMMIT", "reservation's COMMIT unanswered"),
+        phases="BCDEFGHI",
+        why="an idempotency key is reserved before its job",
+    ),
+    Impossible(
+        faults=("renewal cut at COMMIT", "renewal's COMMIT unanswered"),
+        phases="ABCDFGHI",
+        why="leases are renewed while jobs run: in E, and no otherwise in F and G",
     ),
     Impossible(
         faults=("database raises",),
-        phases="BCEFHI",
-        why="the ports' calls that write are those of A, D and G",
+        phases="BCEFI",
+        why="what moves a job on is written before A, D and G, or was already written (H)",
     ),
     Impossible(
         faults=("store answers 503", "store resets", "store's reply lost", "store raises"),
@@ -86,7 +104,7 @@ IMPOSSIBLE: Sequence[Impossible] = (
     ),
     Impossible(
         faults=("reaper killed in mid-batch",),
-        phases="ABCDFGHI",
-        why="the reaper takes lost attempts, wherever they were lost; here in E",
+        phases="ABCDHI",
+        why="the reaper takes attempts that were lost, in E, F or G",
     ),
 )

@@ -15,7 +15,7 @@ from tests.matrix.checker import Evidence, check
 from tests.matrix.history import Exchange, History, Journey
 from tests.matrix.host import FEW
 from tests.matrix.injuries import Injured, injure
-from tests.matrix.lane import DEADLINE_S, Lane, are_gone
+from tests.matrix.lane import ATTEMPT_LIMIT_S, DEADLINE_S, Lane, are_gone
 from tests.matrix.next_version import crossed
 from tests.matrix.orders import Note
 from tests.matrix.outcome import Outcome
@@ -30,6 +30,7 @@ _STRIKE_S = 25
 _MOMENT_S = 0.1
 _CHILD_END_S = 2.0
 _DEADLY = ("kill", "kill all")
+_HANGING = ("spin", "hang")
 
 
 class _Injection:
@@ -98,12 +99,14 @@ class _Injection:
         if self._cell.strike is not None:
             proxy = getattr(self._lane, f"{self._cell.strike[0]}_proxy")
             self._await(proxy.dropped.is_set, travels)
-            if proxy.dropped.is_set():
-                self._has_struck(time.monotonic())
+            if not proxy.dropped.is_set():
+                return
+            self._has_struck(time.monotonic())
         for order in self._orders:
             self._await(partial(self._lane.orders.struck, order.name), travels)
             note = self._lane.orders.struck(order.name)
             if note is None:
+                self._outcome.has_struck = False
                 return
             self._notes[order.name] = note
             if order is self._orders[0]:
@@ -126,6 +129,7 @@ class _Injection:
             )
             injure(self._cell.injury, self._injured)
             self._ended_at = time.monotonic()
+            self._outcome.has_struck &= self._injured.hits != 0
 
     def _follow(self, action: str, note: Note) -> None:
         if action == "stop" and self._cell.lasts_s:
@@ -134,20 +138,11 @@ class _Injection:
             os.kill(note.pid, signal.SIGCONT)  # no recovery is counted from here: others go on meanwhile
 
     def _watch_children(self, action: str, note: Note) -> None:
-        """Measure how long a killed worker's children live on, from the moment of its death."""
+        """Measure how long children live on: from a killed worker's death, from a hanging one's limit."""
         if action in _DEADLY and note.children:
-            seen_at = note.at
-
-            def are_past() -> bool:
-                nonlocal seen_at
-                looked_at = time.monotonic()
-                if are_gone(note.children):
-                    return True
-                seen_at = looked_at
-                return _is_late(note)
-
-            wait_until(are_past, seconds=30, what="the children's end")
-            self._outcome.children_gone_s = seen_at - note.at
+            self._outcome.children_gone_s = _seen_until(note.children) - note.at
+        elif action in _HANGING and note.phase == "E":
+            self._outcome.overran_s = max(_seen_until([note.by]) - note.at - ATTEMPT_LIMIT_S, 0.0)
 
     def _has_struck(self, at: float) -> None:
         """Note the moment; of several, the first exposes jobs and the last begins the recovery."""
@@ -212,21 +207,23 @@ class _Injection:
                 right_ends=cell.right_ends,
                 revoked_at=self._injured.revoked_at if self._injured else {},
                 may_lack_objects=cell.may_lack_objects,
+                onlookers=self._orgs[1:],
+                struck=struck,
             )
         )
         if self._struck_at is None:
             return
         exposed = [journey for journey in self._history.journeys if journey.ended > self._struck_at]
         outcome.exposed = len(exposed)
+        outcome.without_document = sum(journey.end != "document" for journey in exposed)
         last = max((journey.ended for journey in exposed), default=self._ended_at)
         outcome.recovery_s = max(last - self._ended_at, 0.0)
         outcome.posts_s = [
             seen.took_s for seen in self._history.exchanges if self._is_free_post(seen, struck)
         ]
-        if outcome.children_gone_s is not None and outcome.children_gone_s > _CHILD_END_S:
-            outcome.verdict.violations.append(
-                f"I14: render children lived on for {outcome.children_gone_s:.1f} s"
-            )
+        lived_s = max(outcome.children_gone_s or 0.0, outcome.overran_s or 0.0)
+        if lived_s > _CHILD_END_S:
+            outcome.verdict.violations.append(f"I14: render children lived on for {lived_s:.1f} s")
 
     def _settled(self) -> list[Job]:
         """Read the jobs once all have ended: those that nobody waits for too."""
@@ -259,5 +256,17 @@ def _after(seconds: float) -> Callable[[], bool]:
     return lambda: time.monotonic() >= until
 
 
-def _is_late(note: Note) -> bool:
-    return time.monotonic() > note.at + 10
+def _seen_until(pids: Sequence[int]) -> float:
+    """Return when processes were last seen, once they are gone or long overdue."""
+    seen_at = began = time.monotonic()
+
+    def are_past() -> bool:
+        nonlocal seen_at
+        looked_at = time.monotonic()
+        if are_gone(pids):
+            return True
+        seen_at = looked_at
+        return looked_at > began + 15
+
+    wait_until(are_past, seconds=30, what="the children's end")
+    return seen_at

@@ -17,6 +17,7 @@ from tests.matrix.host import REVOKED
 from tests.matrix.orders import Note
 from tests.matrix.travellers import Traveller
 from tests.servers.ports import wait_until
+from tests.servers.proxy import Proxy
 
 if TYPE_CHECKING:
     from tests.matrix.lane import Lane
@@ -40,8 +41,8 @@ class Injured:
         self.lasts_s = lasts_s
         self.go_on = go_on
         self.revoked_at: dict[str, float] = {}
-        self.hits = 0
-        """How many messages or sessions it met."""
+        self.hits: int | None = None
+        """How many messages, sessions, pieces on the wire or clocks it met; None where that says nothing."""
 
     def wait(self) -> None:
         """Let the fault last."""
@@ -71,11 +72,11 @@ def injure(name: str, injured: Injured) -> None:  # noqa: C901, PLR0912, PLR0915
             injured.go_on()
             lane.redis.restart(empty=True)
         case "redis silent":
-            _for_a_while(injured, lane.redis_proxy.silence, lane.redis_proxy.heal)
+            _for_a_while(injured, lane.redis_proxy, lane.redis_proxy.silence)
         case "redis half open":
-            _for_a_while(injured, lane.redis_proxy.forget, lane.redis_proxy.heal)
+            _for_a_while(injured, lane.redis_proxy, lane.redis_proxy.forget)
         case "redis slow":
-            _for_a_while(injured, lambda: setattr(lane.redis_proxy, "delay_s", 0.4), lane.redis_proxy.heal)
+            _for_a_while(injured, lane.redis_proxy, lambda: setattr(lane.redis_proxy, "delay_s", 0.4))
         case "shuffled":
             injured.hits = _shuffle(lane.redis.url)
         case "postgres killed":
@@ -83,11 +84,11 @@ def injure(name: str, injured: Injured) -> None:  # noqa: C901, PLR0912, PLR0915
             injured.go_on()
             lane.postgres.start()
         case "postgres half open":
-            _for_a_while(injured, lane.postgres_proxy.forget, lane.postgres_proxy.heal)
+            _for_a_while(injured, lane.postgres_proxy, lane.postgres_proxy.forget)
         case "terminated":
             injured.hits = _terminate(lane)
         case "s3 slow":
-            _for_a_while(injured, lambda: setattr(lane.s3_proxy, "delay_s", 0.7), lane.s3_proxy.heal)
+            _for_a_while(injured, lane.s3_proxy, lambda: setattr(lane.s3_proxy, "delay_s", 0.7))
         case "object deleted":
             lane.replace_object(injured.job_id, None)
         case "object changed":
@@ -106,18 +107,22 @@ def injure(name: str, injured: Injured) -> None:  # noqa: C901, PLR0912, PLR0915
             lane.roll(*lane.programs, is_next=True)
         case "rolled back":
             lane.roll(*lane.programs, is_next=False)
-        case "clocks":
-            pass  # the programs were started so
+        case "clocks":  # the programs were started so
+            injured.hits = lane.wrong_clocks
+        case "nothing":
+            pass  # what was ordered is enough
         case other:
             raise AssertionError(other)
     injured.go_on()
 
 
-def _for_a_while(injured: Injured, begin: Callable[[], object], end: Callable[[], object]) -> None:
+def _for_a_while(injured: Injured, proxy: Proxy, begin: Callable[[], object]) -> None:
+    before = proxy.held_back
     begin()
     injured.go_on()
     injured.wait()
-    end()
+    injured.hits = proxy.held_back - before
+    proxy.heal()
 
 
 def _wake(injured: Injured) -> None:

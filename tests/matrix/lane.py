@@ -30,9 +30,10 @@ from tests.servers.s3 import S3Bucket, S3Server
 if TYPE_CHECKING:
     from tests.acceptance.program import Program
 
-__all__ = ["DEADLINE_S", "TIMES", "Lane"]
+__all__ = ["ATTEMPT_LIMIT_S", "DEADLINE_S", "TIMES", "Lane"]
 
 DEADLINE_S = 30.0
+ATTEMPT_LIMIT_S = 6.0
 TIMES: dict[str, object] = {
     "lease_s": 3,
     "relay_interval_s": 0.3,
@@ -40,7 +41,7 @@ TIMES: dict[str, object] = {
     "retry_backoff_s": 0.2,
     "shutdown_grace_s": 6,
     "deadline_s": DEADLINE_S,
-    "attempt_limit_s": 6,
+    "attempt_limit_s": ATTEMPT_LIMIT_S,
     "database_timeout_s": 2,
     "memory_limit_mb": 128,
     "cancel_route": "true",
@@ -85,6 +86,8 @@ class Lane:
         self._roots: dict[str, Path] = {}
         self._next: Path | None = None
         self._is_expanded = False
+        self.wrong_clocks = 0
+        """How many programs told that their clocks are as wrong as they were started with."""
 
     def __enter__(self) -> Self:
         with ExitStack() as ends:
@@ -135,6 +138,7 @@ class Lane:
             self._start_program(name)
         self.deployment.clock_offset_s = 0.0
         self.await_ready()
+        self.wrong_clocks = sum(abs(told - offset_s) < abs(offset_s) / 2 for told in self.orders.clocks())
 
     def mix(self, next_ones: Sequence[str] | None) -> None:
         """Have a later version run in these programs and this one in all others.

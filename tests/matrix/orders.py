@@ -17,10 +17,13 @@ import psutil
 
 from tests.servers.ports import wait_until
 
-__all__ = ["FOLDER", "Note", "Order", "Orders", "await_runner", "due"]
+__all__ = ["FOLDER", "RENEWAL", "RESERVATION", "Note", "Order", "Orders", "await_runner", "due", "tell_clock"]
 
 FOLDER = "SQR_TEST_ORDERS"
 """The environment variable that names the folder."""
+
+RESERVATION, RENEWAL = "reservation", "renewal"
+"""What the fault points write into these transactions, for a proxy to know them by."""
 
 _ASK_S = 60
 
@@ -48,8 +51,10 @@ class Note:
     """Monotonic seconds, which all processes of a machine share."""
     pid: int
     """The process that is struck; of a render child's phase, its worker."""
+    by: int
+    """The process that wrote this: the same, or the render child itself."""
     children: tuple[int, ...]
-    """The render children of that process."""
+    """The render children of the process that is struck."""
     job_id: str | None
     user: str | None
     """The person, where the job's row can't be seen yet."""
@@ -79,6 +84,14 @@ class Orders:
         for path in self.folder.glob("*.call-*"):
             path.unlink()
 
+    def clocks(self) -> list[float]:
+        """Tell by how many seconds the clocks of programs were wrong that began since the last question."""
+        told = []
+        for path in self.folder.glob("*.clock"):
+            told.append(float(path.read_text(encoding="utf-8")) - path.stat().st_mtime)
+            path.unlink()
+        return told
+
     def struck(self, name: str) -> Note | None:
         """Read the first note of an order, once it is written in full."""
         with contextlib.suppress(FileNotFoundError, ValueError):
@@ -102,6 +115,13 @@ def due(
             _note(order, job_id, user, os.getpid() if pid is None else pid)
             return order
     return None
+
+
+def tell_clock() -> None:
+    """Write this process's time down, into a file that bears the kernel's."""
+    draft = _folder() / f"{os.getpid()}.draft"
+    draft.write_text(str(time.time()), encoding="utf-8")
+    draft.rename(draft.with_suffix(".clock"))
 
 
 def await_runner(order: Order) -> None:
@@ -148,6 +168,7 @@ def _note(order: Order, job_id: str | None, user: str | None, pid: int) -> None:
         phase=order.phase,
         at=time.monotonic(),
         pid=pid,
+        by=os.getpid(),
         children=tuple(children),
         job_id=job_id,
         user=user,

@@ -5,34 +5,41 @@ not uploaded · G uploaded and not recorded · H recorded and not acknowledged �
 in the upkeep: `relay` between two rings, `reaper` before a commit.
 """
 
+import contextlib
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
 from sqr_jobs.errors import DatabaseUnavailable, DocumentsUnavailable, QueueUnavailable
 from sqr_jobs.service import WorkerService
 from sqr_jobs.wiring import System
-from tests.matrix.orders import Order, await_runner, due
+from tests.matrix.orders import RENEWAL, RESERVATION, Order, await_runner, due
 
 __all__ = ["strike", "wrap"]
 
 _ERRORS = {
     "A": DatabaseUnavailable,
     "B": QueueUnavailable,
+    "C": QueueUnavailable,
     "D": DatabaseUnavailable,
     "F": DocumentsUnavailable,
     "G": DatabaseUnavailable,
+    "H": DatabaseUnavailable,
     "I": DocumentsUnavailable,
 }
+
+_HANG_S = 3.5
+"""Longer than a lease."""
 
 
 def wrap(system: System) -> None:
     """Put the fault points around this process's ports; each is struck by orders only."""
-    creating = threading.local()
-    system.__dict__["intake"] = _Intake(system.intake, creating)
+    creating, marking = threading.local(), threading.local()
+    system.__dict__["intake"] = _Intake(system.intake, creating, marking)
 
     def wrap_own() -> None:
         system.__dict__["queue"] = _Queue(system.queue, creating)
@@ -40,13 +47,13 @@ def wrap(system: System) -> None:
 
     wrap_own()
     os.register_at_fork(after_in_child=wrap_own)  # a forked process makes its own
-    event.listen(system.database.engine, "commit", lambda _connection: _commit(creating))
+    event.listen(system.database.engine, "commit", lambda connection: _commit(connection, creating, marking))
     make = system.service
 
     def service() -> WorkerService:
         made = make()
-        execution = _Execution(made.processor._jobs)
-        made.processor._jobs = execution
+        execution = _Execution(made.processor._jobs, marking)
+        made.processor._jobs = made.processor._leases._jobs = execution
         made._maintenance._queue = _Queue(made._maintenance._queue, creating)
         return made
 
@@ -72,6 +79,8 @@ def _suffer(order: Order) -> None:
             os.killpg(0, signal.SIGTERM)
         case "stop":
             os.kill(os.getpid(), signal.SIGSTOP)
+        case "hang":  # this call; its process and the lease live on
+            threading.Event().wait(_HANG_S)
         case "raise":
             raise _ERRORS[order.phase]("ordered")
         case "ask":
@@ -80,11 +89,23 @@ def _suffer(order: Order) -> None:
             raise AssertionError(other)
 
 
-def _commit(creating: threading.local) -> None:
+def _commit(connection: Connection, creating: threading.local, marking: threading.local) -> None:
+    if mark := getattr(marking, "mark", None):
+        connection.exec_driver_sql("SELECT %s::text", (mark,))
     if getattr(creating, "job_id", None):
         strike("A", creating.job_id, user=creating.user)
     elif threading.current_thread().name == "sqr-jobs-reaper":
         strike("reaper")
+
+
+@contextlib.contextmanager
+def _marked(marking: threading.local, mark: str) -> Iterator[None]:
+    """Mark this thread's transactions."""
+    marking.mark = mark
+    try:
+        yield
+    finally:
+        marking.mark = None
 
 
 class _Port:
@@ -98,9 +119,14 @@ class _Port:
 
 
 class _Intake(_Port):
-    def __init__(self, port: Any, creating: threading.local) -> None:
+    def __init__(self, port: Any, creating: threading.local, marking: threading.local) -> None:
         super().__init__(port)
         self._creating = creating
+        self._marking = marking
+
+    def reserve(self, *arguments: Any) -> Any:
+        with _marked(self._marking, RESERVATION):
+            return self._port.reserve(*arguments)
 
     def create(self, new: Any, *arguments: Any, **keywords: Any) -> Any:
         self._creating.job_id, self._creating.user, self._creating.rings = new.job_id, new.user_id, None
@@ -133,6 +159,14 @@ class _Queue(_Port):
 
 
 class _Execution(_Port):
+    def __init__(self, port: Any, marking: threading.local) -> None:
+        super().__init__(port)
+        self._marking = marking
+
+    def renew(self, claims: Any) -> Any:
+        with _marked(self._marking, RENEWAL):
+            return self._port.renew(claims)
+
     def claim(self, job_id: str | None) -> Any:
         strike("D", job_id)
         return self._port.claim(job_id)

@@ -8,7 +8,7 @@ from tests.matrix.outcome import Outcome
 
 __all__ = ["failures", "summary", "table"]
 
-_HEAD = ("Fault", "Phase", "n", "Jobs", "Lost", "Doubled", "Loss ≤", "p50", "p95", "max")
+_HEAD = ("Fault", "Phase", "n", "Jobs", "Without", "Lost", "Doubled", "Loss ≤", "per n", "p50", "p95", "max")
 _POST_S = 0.5
 
 
@@ -46,6 +46,12 @@ def summary(outcomes: Sequence[Outcome], *, fenced_off: int) -> str:
             f"Render children of {len(gone)} killed workers were seen for {max(gone):.2f} s at most "
             "(I14: 2 s)."
         )
+    overran = [outcome.overran_s for outcome in outcomes if outcome.overran_s is not None]
+    if overran:
+        lines.append(
+            f"{len(overran)} children that hung were seen for {max(overran):.2f} s at most after their "
+            "attempt's limit (I14: 2 s)."
+        )
     if posts:
         lines.append(
             f"A POST during a fault of the broker took {percentile(posts, 0.99) * 1000:.0f} ms at p99 of "
@@ -73,6 +79,7 @@ def failures(outcomes: Sequence[Outcome]) -> list[str]:
 
 def _line(fault: str, phase: str, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     jobs = sum(outcome.exposed for outcome in outcomes)
+    without = sum(outcome.without_document for outcome in outcomes)
     lost = sum(len(set(outcome.verdict.lost)) for outcome in outcomes)
     doubled = sum(len(set(outcome.verdict.doubled)) for outcome in outcomes)
     recovery = [outcome.recovery_s for outcome in outcomes]
@@ -81,16 +88,18 @@ def _line(fault: str, phase: str, outcomes: Sequence[Outcome]) -> tuple[str, ...
         phase,
         str(len(outcomes)),
         str(jobs),
+        str(without),
         str(lost),
         str(doubled),
-        _bound(jobs) if not lost else "unknown",
+        _bound(jobs - without) if not lost else "unknown",
+        _bound(len(outcomes)) if not lost else "unknown",
         *(f"{percentile(recovery, share):.1f}" for share in (0.5, 0.95, 1.0)),
     )
 
 
-def _bound(jobs: int) -> str:
+def _bound(tries: int) -> str:
     """Bound the probability of a loss with 95 % confidence when none was seen: the rule of three."""
-    return f"{min(3 / jobs, 1) * 100:.2g} %" if jobs else "unknown"
+    return f"{float(f'{min(3 / tries, 1) * 100:.2g}'):g} %" if tries else "unknown"
 
 
 def _shown_ms(posts: Sequence[float]) -> str:

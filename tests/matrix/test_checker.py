@@ -96,6 +96,17 @@ _FORGED: dict[str, tuple[str, Evidence]] = {
         "I1",
         replace(_GOOD, journeys=(replace(_JOURNEY, end="failed WORKER_LOST"),)),
     ),
+    "a job that failed while nobody waited": (
+        "I1",
+        replace(
+            _with_job(state=JobState.FAILED, document=None, error_code=JobErrorCode.WORKER_LOST),
+            onlookers=("org",),
+        ),
+    ),
+    "a URL of a job that never completed": (
+        "I11",
+        _with_job(state=JobState.FAILED, document=None, error_code=JobErrorCode.WORKER_LOST),
+    ),
     "two jobs for one key": (
         "I1",
         replace(

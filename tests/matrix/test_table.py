@@ -24,14 +24,24 @@ def _calm(*posts_s: float) -> Outcome:
 def test_a_cell_is_one_line_with_the_sums_of_its_injections() -> None:
     """Three divided by the exposed jobs bounds the loss."""
     lines = table([_GOOD, replace(_GOOD, recovery_s=3.5)]).splitlines()
-    assert lines[2] == "| worker killed | H | 2 | 20 | 0 | 0 | 15 % | 2.0 | 3.5 | 3.5 |"
+    assert lines[2] == "| worker killed | H | 2 | 20 | 0 | 0 | 0 | 15 % | 100 % | 2.0 | 3.5 | 3.5 |"
     assert lines[3].startswith("| **all** |  | 2 | 20 |")
+
+
+def test_jobs_that_end_lawfully_without_a_document_say_nothing_about_losses() -> None:
+    """They are told, and the bound is over the others."""
+    (line,) = table([replace(_GOOD, exposed=11, without_document=5)]).splitlines()[2:3]
+    assert line.startswith("| worker killed | H | 1 | 11 | 5 | 0 | 0 | 50 % | 100 % |")
 
 
 def test_a_loss_is_counted_and_has_no_bound() -> None:
     """The rule of three holds when nothing was lost."""
     lost = replace(_GOOD, verdict=Verdict(lost=["J1", "J1"], doubled=["J2"], violations=["I1: lost"]))
-    assert table([lost]).splitlines()[2].startswith("| worker killed | H | 1 | 10 | 1 | 1 | unknown |")
+    assert (
+        table([lost])
+        .splitlines()[2]
+        .startswith("| worker killed | H | 1 | 10 | 0 | 1 | 1 | unknown | unknown |")
+    )
     assert failures([lost]) == ["worker-killed@H: I1: lost"]
 
 
