@@ -1,5 +1,6 @@
 """Issuers of tokens for the authenticator's contract: their keys, and the settings that trust them."""
 
+import base64
 import contextlib
 import json
 import threading
@@ -29,6 +30,7 @@ __all__ = [
     "pem",
     "rsa_key",
     "serve",
+    "signed",
 ]
 
 ISSUER, AUDIENCE = "https://issuer.example", "sqr-jobs"
@@ -49,7 +51,8 @@ def ec_key(name: str = "ours") -> ec.EllipticCurvePrivateKey:
 
 def pem(key: Any) -> str:
     """Write a key's public half as PEM."""
-    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    data: bytes = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return data.decode()
 
 
 def jwk(key: Any, kid: str, algorithm: str | None) -> dict[str, str]:
@@ -57,6 +60,14 @@ def jwk(key: Any, kid: str, algorithm: str | None) -> dict[str, str]:
     kind = jwt.algorithms.RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else jwt.algorithms.ECAlgorithm
     public = kind.to_jwk(key.public_key(), as_dict=True)
     return {**public, "kid": kid, "use": "sig"} | ({"alg": algorithm} if algorithm else {})
+
+
+def signed(header: bytes, payload: bytes, *, key: Any, algorithm: str) -> str:
+    """Sign these very bytes, which need not be what a library would write, nor JSON."""
+    parts = [base64.urlsafe_b64encode(part).rstrip(b"=") for part in (header, payload)]
+    method = jwt.get_algorithm_by_name(algorithm)
+    signature: bytes = method.sign(b".".join(parts), method.prepare_key(key))
+    return b".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
 
 
 @dataclass(kw_only=True)
@@ -76,12 +87,26 @@ class Issuer:
 
     def token(self, *, key: Any = None, header: dict[str, Any] | None = None, **claims: Any) -> str:
         """Sign a token that is good but for what the test changes; None leaves a claim out."""
-        good = {"org": "acme", "exp": int(time.time()) + 600, "iss": ISSUER, "aud": AUDIENCE}
-        payload = {name: value for name, value in {**good, **claims}.items() if value is not None}
         headers = {**({"kid": self.kid} if self.kid else {}), **(header or {})}
         # As bytes, because PyJWT refuses to sign some claims that another library would.
-        data = json.dumps(payload).encode()
+        data = json.dumps(self.claims(**claims)).encode()
         return jwt.PyJWS().encode(data, key or self.key, algorithm=self.algorithm, headers=headers)
+
+    def claims(self, **changed: Any) -> dict[str, Any]:
+        """Give the claims of such a token."""
+        good = {"org": "acme", "exp": int(time.time()) + 600, "iss": ISSUER, "aud": AUDIENCE}
+        return {name: value for name, value in {**good, **changed}.items() if value is not None}
+
+    def verbatim(self, *, header: str = "", payload: str = "") -> str:
+        """Sign a good token with more JSON text before what its header says, and after its claims."""
+        said = json.dumps({"alg": self.algorithm, **({"kid": self.kid} if self.kid else {})})
+        claims = json.dumps(self.claims())
+        return signed(
+            f"{{{header}{said[1:]}".encode(),
+            f"{claims[:-1]}{payload}}}".encode(),
+            key=self.key,
+            algorithm=self.algorithm,
+        )
 
 
 @dataclass(kw_only=True)

@@ -4,12 +4,14 @@ import base64
 import json
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import jwt
 import pytest
 
 from sqr_jobs import Caller
+from sqr_jobs.adapters import jwt_authenticator
 from sqr_jobs.errors import Unauthenticated
 from sqr_jobs.ports import Authenticator
 from tests.contracts.issuers import (
@@ -230,7 +232,7 @@ def test_the_claims_that_name_org_and_scopes_are_the_configured_ones(issuer: Iss
     ("claims", "client"), [({"azp": "a", "sub": "s"}, "a"), ({"sub": "s"}, "s"), ({}, "")], ids=str
 )
 def test_the_clients_own_id_is_told_where_the_token_tells_it(
-    issuer: Issuer, claims: dict[str, str], client: str
+    issuer: Issuer, claims: dict[str, Any], client: str
 ) -> None:
     """For the host's own permissions and logs; nothing here depends on it."""
     assert issuer.authenticator().authenticate(_bearer(issuer.token(**claims))).client_id == client
@@ -246,3 +248,52 @@ def test_a_strict_service_asks_for_all_that_makes_an_access_token(issuer: Issuer
     _refused(authenticator, issuer.token(header={"typ": "JWT"}, **whole))
     for missing in ("iss", "aud", "exp", *whole):
         _refused(authenticator, issuer.token(header={"typ": "at+jwt"}, **{**whole, missing: None}))
+
+
+@pytest.mark.parametrize("kind", ["JWT", "jwt", "application/jwt", "at+jwt", "AT+JWT", "application/at+jwt"])
+def test_a_token_that_says_it_is_a_jwt_or_an_access_token_is_let_in(issuer: Issuer, kind: str) -> None:
+    """RFC 7519 recommends the one, RFC 9068 the other; the part before the slash may be left out."""
+    for token in (issuer.token(header={"typ": kind}), issuer.verbatim()):  # the second says nothing
+        assert issuer.authenticator().authenticate(_bearer(token)).org_id == "acme"
+
+
+@pytest.mark.parametrize("kind", ["id+jwt", "logout+jwt", "dpop+jwt", "secevent+jwt", "", 7, ["JWT"], None])
+def test_a_token_that_says_it_is_for_something_else_is_refused(issuer: Issuer, kind: object) -> None:
+    """RFC 8725: one key signs tokens for many purposes, and each must serve its own alone."""
+    _refused(issuer.authenticator(), issuer.verbatim(header=f'"typ": {json.dumps(kind)}, '))
+
+
+@pytest.mark.parametrize(
+    "twice",
+    [
+        {"header": '"alg": "none", '},
+        {"header": '"typ": "id+jwt", "typ": "JWT", '},
+        {"header": '"note": [{"a": 1, "a": 2}], '},
+        {"payload": ', "org": "globex"'},
+        {"payload": ', "\\u006frg": "globex"'},
+        {"payload": ', "exp": 99999999999'},
+        {"payload": ', "act": {"sub": "a", "sub": "b"}'},
+    ],
+    ids=str,
+)
+def test_a_token_that_names_a_member_twice_is_refused(issuer: Issuer, twice: dict[str, str]) -> None:
+    """Two readers might take different ones: a gateway in front the first org, the service the last."""
+    _refused(issuer.authenticator(), issuer.verbatim(**twice))
+
+
+def test_a_name_may_stand_once_in_each_of_several_objects(issuer: Issuer) -> None:
+    """The control for the refusals above: who acts for whom (RFC 8693) has a `sub` of its own."""
+    token = issuer.verbatim(payload=', "sub": "a", "act": {"sub": "b", "act": {"sub": "c"}}, "x": [{}, {}]')
+    assert issuer.authenticator().authenticate(_bearer(token)).client_id == "a"
+
+
+def test_a_token_that_only_the_second_reading_finds_too_deep_is_refused(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read for what stands in it and for what stands twice, and either may meet the stack's end."""
+
+    def loads(*_part: object, **_hooks: object) -> object:
+        raise RecursionError
+
+    monkeypatch.setattr(jwt_authenticator, "json", SimpleNamespace(loads=loads))
+    _refused(issuer.authenticator(), issuer.token())

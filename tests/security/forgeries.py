@@ -1,7 +1,8 @@
 """Tokens that nobody may get in with: an attacker's whole box, and what an honest issuer never signs.
 
-`CANARY` stands wherever a token has room for words of the attacker's own, so that a log that quotes any of
-it shows.
+An honest one holds where the strict form is asked for too, so that each forgery is refused for what it is.
+Those at the edges of time need a clock that stands still. `CANARY` stands wherever a token has room for words
+of the attacker's own, so that a log that quotes any of it shows.
 """
 
 import base64
@@ -14,9 +15,9 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.contracts.issuers import AUDIENCE, ISSUER, ec_key, pem, rsa_key
+from tests.contracts.issuers import AUDIENCE, ISSUER, ec_key, pem, rsa_key, signed
 
-__all__ = ["FORGERIES", "genuine"]
+__all__ = ["FORGERIES", "HONEST", "PLAIN", "genuine"]
 
 CANARY = "CANARYtext"
 _THEIRS = rsa_key("theirs")
@@ -29,7 +30,9 @@ def _part(value: object) -> str:
 
 
 def _claims(**changed: Any) -> dict[str, Any]:
-    good = {"org": "acme", "exp": int(time.time()) + 600, "iss": ISSUER, "aud": AUDIENCE, "note": CANARY}
+    now = int(time.time())
+    good = {"org": "acme", "exp": now + 600, "iat": now, "iss": ISSUER, "aud": AUDIENCE, "note": CANARY}
+    good |= {"sub": "acme's own", "client_id": "web", "jti": "1"}
     return {name: value for name, value in {**good, **changed}.items() if value is not None}
 
 
@@ -38,9 +41,27 @@ def genuine(
 ) -> str:
     """Sign as the trusted issuer does, or with another key, header and claims."""
     data = json.dumps(_claims(**c)).encode()
-    headers = {"kid": "rsa-1" if algorithm == "RS256" else "ec-1", **(header or {})}
+    headers = {"kid": "rsa-1" if algorithm == "RS256" else "ec-1", "typ": "at+jwt", **(header or {})}
     headers = {name: value for name, value in headers.items() if value is not None}
     return jwt.PyJWS().encode(data, key or rsa_key(), algorithm=algorithm, headers=headers)
+
+
+def _verbatim(header: str, payload: str = "") -> str:
+    """Sign with the issuer's own key this text as the header, and more text before the honest claims."""
+    claims = f"{{{payload}{json.dumps(_claims())[1:]}"
+    return signed(header.encode(), claims.encode(), key=rsa_key(), algorithm="RS256")
+
+
+_HEADER = '{"alg":"RS256","kid":"rsa-1","typ":"at+jwt"}'
+
+
+def _twice(payload: str = "", header: str = "") -> Callable[[], str]:
+    """Say first what the honest rest says otherwise, or again."""
+    return lambda: _verbatim(f"{{{header}{_HEADER[1:]}", payload)
+
+
+def _of_type(kind: object) -> Callable[[], str]:
+    return lambda: _verbatim(f'{{"alg":"RS256","kid":"rsa-1","typ":{json.dumps(kind)}}}')
 
 
 def _with_header(header: object, signature: str = CANARY) -> str:
@@ -82,12 +103,13 @@ FORGERIES: dict[str, Callable[[], str]] = {
     "alg none": lambda: _with_header({"alg": "none"}, ""),
     "alg None": lambda: _with_header({"alg": "None"}, ""),
     "alg nOnE, signed": lambda: _with_header({"alg": "nOnE", "kid": "rsa-1"}),
-    "alg none beside RS256": lambda: _resigned(None, b'{"alg":"RS256","alg":"none","kid":"rsa-1"}'),
+    "alg none after RS256": lambda: _verbatim('{"alg":"RS256","kid":"rsa-1","typ":"at+jwt","alg":"none"}'),
     "no alg": lambda: _with_header({"kid": "rsa-1"}),
     "alg null": lambda: _with_header({"alg": None}),
     "alg a list": lambda: _with_header({"alg": ["RS256", "none"]}),
     "signature left out": lambda: genuine().rpartition(".")[0] + ".",
     "signature of zeros": lambda: genuine().rpartition(".")[0] + "." + "A" * 342,
+    "dots in the payload": lambda: "....".join(genuine().rsplit(".", 1)),
     "two parts": lambda: genuine().rpartition(".")[0],
     "five parts": lambda: _with_header({"alg": "dir", "enc": "A128GCM"}) + ".AAAA.AAAA",
     # another key, or another use of ours
@@ -117,6 +139,32 @@ FORGERIES: dict[str, Callable[[], str]] = {
     "kid a number": lambda: _with_header({"alg": "RS256", "kid": 1}),
     "kid an object": lambda: _with_header({"alg": "RS256", "kid": {"$ne": None}}),
     "kid empty": _stranger(kid=""),
+    # members that two readers would read differently, signed by the issuer
+    "alg twice": _twice(header='"alg":"none",'),
+    "alg twice, the same": _twice(header='"alg":"RS256",'),
+    "kid twice": _twice(header='"kid":"CANARYtext",'),
+    "typ twice": _twice(header='"typ":"id+jwt",'),
+    "org twice": _twice('"org": "globex", '),
+    "org twice, the same": _twice('"org": "acme", '),
+    "org twice, once in escapes": _twice('"\\u006frg": "globex", '),
+    "exp twice": _twice('"exp": 1, '),
+    "aud twice": _twice('"aud": "CANARYtext", '),
+    "scope twice": _twice('"scope": "CANARYtext", "scope": "", '),
+    "twice inside a claim": _twice('"act": {"sub": "CANARYtext", "sub": "b"}, '),
+    # what was signed for another purpose
+    "typ of an identity token": _of_type("id+jwt"),
+    "typ of a logout token": _of_type("logout+jwt"),
+    "typ of a proof of possession": _of_type("dpop+jwt"),
+    "typ of a security event": _of_type("secevent+jwt"),
+    "typ of an identity token in full": _of_type("application/id+jwt"),
+    "typ in other words": _of_type("CANARYtext"),
+    "typ with a blank": _of_type("at+jwt "),
+    "typ empty": _of_type(""),
+    "typ null": _of_type(None),
+    "typ a number": _of_type(7),
+    "typ true": _of_type(True),
+    "typ a list": _of_type(["at+jwt"]),
+    "typ an object": _of_type({"at+jwt": 1}),
     # extensions
     "crit": lambda: genuine({"crit": ["CANARYtext"], "CANARYtext": 1}),
     "crit b64": lambda: genuine({"crit": ["b64"], "b64": False}),
@@ -124,7 +172,6 @@ FORGERIES: dict[str, Callable[[], str]] = {
     "zip": lambda: _with_header({"alg": "RS256", "kid": "rsa-1", "zip": "DEF"}),
     # claims that were changed, and claims that do not hold though the issuer signed them
     "org changed": lambda: _resigned(_claims(org="globex")),
-    "org twice": lambda: _resigned(json.dumps(_claims())[:-1].encode() + b', "org": "globex"}'),
     "other issuer": lambda: genuine(iss="https://CANARYtext.example"),
     "issuer with a slash more": lambda: genuine(iss=f"{ISSUER}/"),
     "issuer a list": lambda: genuine(iss=[ISSUER]),
@@ -140,7 +187,9 @@ FORGERIES: dict[str, Callable[[], str]] = {
     "expiry NaN": lambda: genuine(exp=float("nan")),
     "expiry infinite": lambda: genuine(exp=float("inf")),
     "expiry true": lambda: genuine(exp=True),
-    "not valid for a second": lambda: genuine(nbf=int(time.time()) + 10),
+    "not valid for a second": lambda: genuine(nbf=int(time.time()) + 1),
+    "not valid until tomorrow": lambda: genuine(nbf=int(time.time()) + 86_400),
+    "issued in a second": lambda: genuine(iat=int(time.time()) + 1),
     "issued tomorrow": lambda: genuine(iat=int(time.time()) + 86_400),
     "no org": lambda: genuine(org=None),
     "org empty": lambda: genuine(org=""),
@@ -157,3 +206,24 @@ FORGERIES: dict[str, Callable[[], str]] = {
     "other letters": lambda: "tök.CANARYtext.ü",
 }
 """By name; each is made anew, because time runs in them."""
+
+HONEST: dict[str, Callable[[], str]] = {
+    "as it should be": genuine,
+    "good for a second more": lambda: genuine(exp=int(time.time()) + 1),
+    "valid from this second": lambda: genuine(nbf=int(time.time())),
+    "issued this second": lambda: genuine(iat=int(time.time())),
+    "by bytes of ours": _twice(),
+    "a name once in each object": _twice('"act": {"sub": "a", "act": {"sub": "b"}}, '),
+    "typ in capitals": _of_type("AT+JWT"),
+    "typ in full": _of_type("application/at+jwt"),
+}
+"""What the forgeries are beside: let in, or else nothing would show what those are refused for."""
+
+PLAIN: dict[str, Callable[[], str]] = {
+    "typ JWT": _of_type("JWT"),
+    "typ JWT in full": _of_type("application/jwt"),
+    "no typ": lambda: _verbatim('{"alg":"RS256","kid":"rsa-1"}'),
+    "no sub": lambda: genuine(sub=None),
+    "no jti": lambda: genuine(jti=None),
+}
+"""Tokens that do not say what they are for: honest ones, but where the strict form is asked for."""
