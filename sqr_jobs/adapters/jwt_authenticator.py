@@ -72,10 +72,10 @@ class JwtAuthenticator:
         return token
 
     def _claims(self, token: str) -> dict[str, Any]:
-        parts = token.split(".")
-        if len(parts) != _PARTS:  # whatever PyJWT would make of it
-            raise jwt.DecodeError("a signed token has three parts")
         header = jwt.get_unverified_header(token)
+        parts = token.split(".")
+        if len(parts) != _PARTS:
+            raise jwt.DecodeError("Too many segments")
         _refuse_repeats(parts[0])
         algorithm = header.get("alg")
         if algorithm not in self._algorithms:

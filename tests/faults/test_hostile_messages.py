@@ -174,7 +174,9 @@ def test_a_key_of_another_type_under_the_queues_name_does_not_end_the_worker(
     client.complete(client.accepted("U1"))
     wait_until(lambda: redis.set(_QUEUE, "not a list"), seconds=1, what="the key")
     job_id = client.accepted("U2")
-    wait_until(lambda: "WRONGTYPE" in worker.said() or redis.delete(_QUEUE), seconds=5, what="an error")
+    wait_until(lambda: "WRONGTYPE" in worker.said(), seconds=15, what="the worker's meeting with the key")
+    assert redis.get(_QUEUE) == b"not a list"
+    assert client.look(job_id).json()["status"] == "PENDING"
     redis.delete(_QUEUE)
     client.complete(job_id)
     assert worker.is_alive()

@@ -66,6 +66,8 @@ def test_a_duration_out_of_bounds_is_refused_in_a_sentence(
     [
         ("exportDeadline", "PT1S", True),
         ("exportDeadline", "PT2H", True),
+        ("exportDeadline", "P0Y0M0DT0H2M0S", True),
+        ("exportDeadline", "P0Y0M0DT2H0M0.001S", False),
         ("exportDeadline", "PT7200.001S", False),
         ("outputTtl", "PT5M", True),
         ("outputTtl", "PT299S", False),
@@ -171,6 +173,9 @@ def test_a_repeated_body_may_write_the_same_time_in_another_way(client: Client) 
     first = _with_key(client, {"userId": "U-1", "exportDeadline": "PT2M"})
     again = _with_key(client, {"exportDeadline": "PT120S", "userId": "U-1"})
     assert (again.status, again.json()) == (202, first.json())
+    # As clients write it that name every part.
+    in_full = _with_key(client, {"userId": "U-1", "exportDeadline": "P0Y0M0DT0H2M0S"})
+    assert (in_full.status, in_full.json()) == (202, first.json())
 
 
 @pytest.mark.parametrize("other", [{}, {"exportDeadline": "PT3M"}, {"outputTtl": "PT2M"}])

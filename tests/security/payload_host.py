@@ -1,4 +1,8 @@
-"""A host whose people are called what they are called, with a careful template and a careless one."""
+"""A host whose people are called what they are called, with a careful template and a careless one.
+
+Its ReportLab fetches whatever address it meets, which by default it does not: were it the one that refuses,
+nobody would know whether our guard does.
+"""
 
 import os
 import sys
@@ -107,11 +111,18 @@ class _Careless(_Careful, name="careless", version="v1"):
         yield Paragraph(Markup(data.name))
 
 
+def _trust_every_address() -> None:
+    from reportlab import rl_config
+
+    rl_config.trustedHosts = ["*"]
+
+
 def report_jobs(**settings: Any) -> ReportJobs:
     """Build the service; in a render child, begin to watch it."""
     main: Any = sys.modules["__main__"]
     if getattr(main.__spec__, "name", None) == _CHILD and not _witnesses:
         _witnesses.append(_Witness(os.environ["SQR_TEST_WITNESS"]))
+        _trust_every_address()
     return build_report_jobs(
         Settings(factory=FACTORY, **settings),
         users=_People(),

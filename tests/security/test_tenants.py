@@ -2,11 +2,13 @@
 
 import itertools
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import select
 
 from sqr_jobs.adapters.sql.tables import audit, job
+from sqr_jobs.web import FILES_PATH
 from tests.host import reports as host
 from tests.host.tokens import bearer
 from tests.http.clients import Client, Reply
@@ -35,6 +37,12 @@ def _rows(client: Client) -> list[Any]:
     with client.system.database.read() as connection:
         tables = [connection.execute(select(table)).all() for table in (job, audit)]
     return [tuple(row) for table in tables for row in table]
+
+
+def _file_path(client: Client, key: str) -> str:
+    """Write the path of a link as someone does who has the service's code and not its key."""
+    fields = {"key": key, "filename": "x", "expires": "99999999999", "signature": "0" * 64}
+    return f"{client.path}{FILES_PATH}?{urlencode(fields)}"
 
 
 def _told(reply: Reply) -> str:
@@ -89,6 +97,35 @@ def test_the_jobs_own_org_gets_what_its_scope_is_for_and_nothing_else(client: Cl
             assert _rows(client) == before
             own = route.ask(client, job_id, user_id, bearer(org, scope=NEEDED[name]))
             assert _told(own) == OWED[state][name], name
+
+
+def test_a_link_that_was_not_issued_opens_nothing_whoever_asks(client: Client, state: str) -> None:
+    """I10: the file route knows no orgs, the link is the right: no token and no known key makes up for it."""
+    job_id, _ = bring_into(client, state, org="globex")
+    found = client.system.intake.find("globex", job_id)
+    key = found.document.key if found is not None and found.document is not None else f"{job_id}/1-0.pdf"
+    refusals = [
+        _whole(client.request("GET", _file_path(client, named), headers=headers), job_id)
+        for named in (key, key.replace(job_id, unknown_id), unknown_id)
+        for headers in ({}, *(bearer(org, scope=SCOPES["both"]) for org in _ORGS))
+    ]
+    assert refusals[0][0] == 403
+    assert refusals == [refusals[0]] * len(refusals)
+
+
+def test_a_link_is_issued_to_the_jobs_own_org_and_while_there_is_a_document(
+    client: Client, state: str
+) -> None:
+    """The control of these refusals: what is issued opens the document, and nobody else is told of a link."""
+    job_id, user_id = bring_into(client, state, org="globex")
+    issued = {}
+    for org in _ORGS:
+        reply = ROUTES["url"].ask(client, job_id, user_id, bearer(org, scope=SCOPES["both"]))
+        if reply.status == 200:
+            issued[org] = client.follow(reply.json()["url"]).status
+        else:
+            assert b"http" not in reply.body
+    assert issued == ({"globex": 200} if state == "COMPLETE" else {})
 
 
 def test_a_right_that_was_revoked_closes_whatever_names_the_person(client: Client, state: str) -> None:

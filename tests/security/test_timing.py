@@ -1,12 +1,13 @@
-"""Whether the time of an answer tells what its bytes do not.
+"""Whether the time of an answer tells what its bytes do not, on either kind of database.
 
 Measured at the endpoints, below the frameworks: those only translate, and their own noise would hide a
-difference.
+difference. Through FastAPI a job that is read and shown is the slower one in 58 of 100 pairs, here in 85.
 """
 
 import gc
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -15,10 +16,20 @@ from tests.host.tokens import bearer
 from tests.http.clients import Client
 from tests.http.conftest import FRAMEWORKS, Serve
 from tests.http.situations import unknown_id
+from tests.security.job_states import bring_into
 
-_PAIRS = 800
-_FAIR = (0.37, 0.63)
-"""Of fair pairs one half is slower on either side, 0.018 up or down; this is seven times as much."""
+_STATES = ("QUEUED", "COMPLETE", "FAILED", "expired", "erased")
+_ROUTES = ("status", "download_url", "cancel")
+
+_PAIRS, _MORE_PAIRS = 200, 1_600
+_FAIR = (0.4, 0.6)
+"""Of fair pairs one half is slower on either side: 0.035 up or down in the first look, 0.013 in the second.
+
+What looks unfair, as one fair look in 200 does, is looked at again: these bounds are then eight times as wide
+as chance. A database's own look-up of a row that is there stays within them: a microsecond on SQLite, of 170.
+"""
+
+Ask = Callable[[], object]
 
 
 @pytest.fixture
@@ -36,7 +47,7 @@ def _no_collection() -> Iterator[None]:
     gc.enable()
 
 
-def _asking(client: Client, route: str, job_id: str) -> Callable[[], object]:
+def _asking(client: Client, route: str, job_id: str) -> Ask:
     path = f"{client.path}/{job_id}" + ("/url" if route == "download_url" else "")
     headers = {name.lower(): value for name, value in bearer("acme").items()}
     request = HttpRequest(path=path, origin="http://reports.example", headers=headers, body=b"")
@@ -44,35 +55,65 @@ def _asking(client: Client, route: str, job_id: str) -> Callable[[], object]:
     return lambda: endpoint(request, job_id)
 
 
-def _slower(one: Callable[[], object], other: Callable[[], object]) -> float:
-    """Say in which share of pairs `one` took longer than `other`; a busy machine slows both of a pair."""
+def _slower(one: Ask, other: Ask) -> float:
+    """Say in which share of pairs `one` took longer than `other`; what looks unfair is looked at again."""
+    for _ in range(20):
+        one(), other()
+    share = _share(one, other, _PAIRS)
+    return share if _is_fair(share) else _share(one, other, _MORE_PAIRS)
 
-    def took(what: Callable[[], object]) -> float:
+
+def _share(one: Ask, other: Ask, pairs: int) -> float:
+    """Ask both, one right after the other: a busy machine slows both of a pair."""
+
+    def took(what: Ask) -> float:
         began = time.perf_counter()
         what()
         return time.perf_counter() - began
 
-    for _ in range(20):
-        one(), other()
     slower = 0
-    for number in range(_PAIRS):
+    for number in range(pairs):
         if number % 2:  # whoever comes second finds warmer caches
             first, second = took(one), took(other)
         else:
             second, first = took(other), took(one)
         slower += first > second
-    return slower / _PAIRS
+    return slower / pairs
 
 
-@pytest.mark.parametrize("route", ["status", "download_url", "cancel"])
-def test_another_orgs_job_takes_as_long_as_an_unknown_id(client: Client, route: str) -> None:
+def _is_fair(share: float) -> bool:
+    return _FAIR[0] <= share <= _FAIR[1]
+
+
+@pytest.mark.both_forms
+@pytest.mark.parametrize("state", _STATES)
+def test_another_orgs_job_takes_as_long_as_an_unknown_id(client: Client, state: str) -> None:
     """I10: an answer that is the same to the byte and comes later would tell all the same."""
+    job_id, _ = bring_into(client, state, org="globex")
+    for route in _ROUTES:
+        share = _slower(_asking(client, route, job_id), _asking(client, route, unknown_id))
+        assert _is_fair(share), (route, share)
+
+
+@pytest.mark.both_forms
+def test_such_pairs_see_a_job_that_is_read_and_shown(client: Client) -> None:
+    """The control: a job of one's own takes longer than an id that is none."""
+    own, unknown = (_asking(client, "status", job_id) for job_id in (client.complete(), unknown_id))
+    assert _share(own, unknown, 2 * _PAIRS) > _FAIR[1]
+
+
+@pytest.mark.both_forms
+def test_such_pairs_see_an_org_that_is_checked_afterwards(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The leak that is meant: the row is found and read, and only then it turns out whose it is."""
     job_id = client.complete(org="globex")
-    share = _slower(_asking(client, route, job_id), _asking(client, route, unknown_id))
-    assert _FAIR[0] <= share <= _FAIR[1]
+    find = client.system.intake.find
 
+    def checked_afterwards(org_id: str, asked_id: str) -> Any:
+        found = find("globex", asked_id)
+        return found if found is not None and found.org_id == org_id else None
 
-def test_such_pairs_see_a_difference_where_there_is_one(client: Client) -> None:
-    """The control: a job of one's own, which is read and shown, takes longer than an id that is none."""
-    job_id = client.complete()
-    assert _slower(_asking(client, "status", job_id), _asking(client, "status", unknown_id)) > _FAIR[1]
+    monkeypatch.setattr(client.system.intake, "find", checked_afterwards)
+    foreign, unknown = (_asking(client, "status", named) for named in (job_id, unknown_id))
+    assert _share(foreign, unknown, 2 * _PAIRS) > _FAIR[1]
