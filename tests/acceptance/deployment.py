@@ -57,6 +57,8 @@ class Deployment:
         self.signals.mkdir()
         self.programs: list[Program] = []
         self.webs: list[Web] = []
+        self.printed: list[str] = []
+        """What each command wrote to stdout and stderr."""
         self.log_level = "info"
         self.root = ROOT
         self._mark = secrets.token_hex(8)
@@ -143,6 +145,7 @@ class Deployment:
             timeout=60,
             check=False,
         )
+        self.printed += [done.stdout, done.stderr]
         assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
         return done.stdout
 

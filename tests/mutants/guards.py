@@ -27,6 +27,7 @@ _FORKS = "tests/contracts/test_forks.py"
 _MACHINE = "tests/contracts/test_job_store_machine.py"
 _ROWS, _EXECUTION = "sqr_jobs/adapters/sql/rows.py", "sqr_jobs/adapters/sql/execution.py"
 _INTAKE, _UPKEEP = "sqr_jobs/adapters/sql/intake.py", "sqr_jobs/adapters/sql/upkeep.py"
+_TOKENS, _TOKENS_TESTS = "sqr_jobs/adapters/jwt_authenticator.py", "tests/contracts/test_authenticator.py"
 
 GUARDS = (
     Guard(
@@ -237,5 +238,19 @@ GUARDS = (
         code="        with owner.making:\n",
         without="        if True:\n",
         tests=("tests/unit/test_made_once.py",),
+    ),
+    Guard(
+        name="a claim that a token names twice is nobody's",
+        file=_TOKENS,
+        code="                _refuse_repeats(parts[1])\n",
+        without="",
+        tests=(_TOKENS_TESTS,),
+    ),
+    Guard(
+        name="a token for another purpose opens nothing",
+        file=_TOKENS,
+        code='str(header.get("typ", self._type_unsaid)).lower() not in self._types',
+        without="False",
+        tests=(_TOKENS_TESTS,),
     ),
 )

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["ServerDidNotStart", "did_not_start", "run_as", "spawn"]
+__all__ = ["ServerDidNotStart", "did_not_start", "run_as", "said_in", "spawn"]
 
 
 class ServerDidNotStart(RuntimeError):
@@ -56,8 +56,13 @@ def run_as(account: pwd.struct_passwd | None, command: Sequence[str], *, folder:
 
 def did_not_start(reason: str, folder: Path) -> ServerDidNotStart:
     """Return the error that gives a reason and the end of the log in the server's folder."""
-    lines = _log(folder).read_text(errors="replace").splitlines()
+    lines = said_in(folder).splitlines()
     return ServerDidNotStart("\n".join([reason, "The end of its log:", *lines[-20:]]))
+
+
+def said_in(folder: Path) -> str:
+    """Return all that the programs of a server's folder have written to stdout and stderr."""
+    return _log(folder).read_text(errors="replace")
 
 
 def _log(folder: Path) -> Path:

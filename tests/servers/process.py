@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 import psutil
 
 from tests.servers.guard import kill_tree
-from tests.servers.launch import did_not_start, spawn
+from tests.servers.launch import did_not_start, said_in, spawn
 from tests.servers.ports import wait_until
 
 if TYPE_CHECKING:
@@ -67,6 +67,10 @@ class RunningServer(ABC):
         """Have our own server take connections and say nothing."""
         with self._own_process().frozen():
             yield
+
+    def said(self) -> str:
+        """Return all that our own server has logged. Raises `ServerIsExternal`."""
+        return said_in(self._own_process().folder)
 
     @abstractmethod
     def close(self) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -14,10 +15,15 @@ Connect = Callable[[], "_Line"]
 
 
 class _Echo:
-    """Answers each piece with the same in upper case, and remembers what arrived."""
+    """Answers each piece with the same in upper case, and remembers what arrived.
+
+    While `may_answer` is not set, its replies wait.
+    """
 
     def __init__(self) -> None:
         self.arrived: list[bytes] = []
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -37,6 +43,7 @@ class _Echo:
         with client, contextlib.suppress(OSError):
             while piece := client.recv(100):
                 self.arrived.append(piece)
+                self.may_answer.wait()
                 client.sendall(piece.upper())
 
 
@@ -45,6 +52,7 @@ def echo() -> Iterator[_Echo]:
     """Give a server to hide behind the proxy."""
     made = _Echo()
     yield made
+    made.may_answer.set()
     made.close()
 
 
@@ -72,9 +80,16 @@ class _Line:
 
     def say(self, text: bytes, *, seconds: float = 5) -> bytes | None:
         """Send, and return what comes back: nothing for a reset, None for silence."""
-        self._socket.settimeout(seconds)
         try:
             self._socket.sendall(text)
+        except OSError:
+            return b""
+        return self.hear(seconds=seconds)
+
+    def hear(self, *, seconds: float = 5) -> bytes | None:
+        """Return what comes: nothing for a reset, None for silence."""
+        self._socket.settimeout(seconds)
+        try:
             return self._socket.recv(100)
         except TimeoutError:
             return None
@@ -135,3 +150,74 @@ def test_half_open_connections_stay_and_say_nothing(proxy: Proxy, echo: _Echo, c
     assert echo.arrived == [b"a", b"c"]
     proxy.heal()
     wait_until(lambda: old.say(b"d") == b"", seconds=5, what="the reset of what was half open")
+
+
+def test_a_delay_holds_replies_back_and_no_request(proxy: Proxy, echo: _Echo, connect: Connect) -> None:
+    """A slow server: it has acted long before its client hears of it."""
+    line = connect()
+    assert line.say(b"a") == b"A"
+    assert proxy.held_back == 0
+    # Given a delay, the reply comes after it
+    proxy.delay_s = 0.2
+    began = time.monotonic()
+    assert line.say(b"b") == b"B"
+    assert time.monotonic() - began >= 0.2
+    assert proxy.held_back == 1
+    # Healed, it comes at once
+    proxy.heal()
+    assert line.say(b"c") == b"C"
+    assert proxy.held_back == 1
+    # And with one that outlasts the test, the server has the request all the same
+    proxy.delay_s = 60
+    assert line.say(b"d", seconds=0.1) is None
+    wait_until(lambda: proxy.held_back == 2, seconds=5, what="the reply at the proxy")
+    assert echo.arrived == [b"a", b"b", b"c", b"d"]
+
+
+def test_silence_swallows_both_ways_and_closes_nothing(proxy: Proxy, echo: _Echo, connect: Connect) -> None:
+    """A black hole: old connections stay and new ones are taken, so that nothing but a timeout can tell."""
+    # Given a request whose reply is under way
+    old = connect()
+    echo.may_answer.clear()
+    assert old.say(b"a", seconds=0.05) is None
+    wait_until(lambda: echo.arrived == [b"a"], seconds=5, what="the request")
+    # When all falls silent, the reply is swallowed, and every request after it
+    proxy.silence()
+    echo.may_answer.set()
+    wait_until(lambda: proxy.held_back == 1, seconds=5, what="the reply at the proxy")
+    new = connect()
+    assert (old.say(b"b", seconds=0.1), new.say(b"c", seconds=0.1)) == (None, None)
+    wait_until(lambda: proxy.held_back == 3, seconds=5, what="both requests at the proxy")
+    assert echo.arrived == [b"a"]
+    # Then healing resets them, because what was swallowed is lost, and the next one works
+    proxy.heal()
+    assert (old.hear(), new.hear()) == (b"", b"")
+    assert connect().say(b"d") == b"D"
+    assert echo.arrived == [b"a", b"d"]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_the_nth_reply_is_dropped_and_its_connection_with_it(
+    proxy: Proxy, echo: _Echo, connect: Connect, number: int
+) -> None:
+    """Counted over all connections, from the order on; those before it, after it and beside it arrive."""
+    line, other = connect(), connect()
+    assert line.say(b"a") == b"A"
+    proxy.drop_reply(number)
+    for _ in range(number - 1):
+        assert other.say(b"b") == b"B"
+    assert not proxy.dropped.is_set()
+    assert line.say(b"c") == b""
+    assert proxy.dropped.is_set()
+    assert echo.arrived == [b"a", *[b"b"] * (number - 1), b"c"]
+    assert other.say(b"d") == b"D"
+    assert connect().say(b"e") == b"E"
+
+
+def test_a_reply_that_was_to_be_dropped_arrives_once_all_is_healed(proxy: Proxy, connect: Connect) -> None:
+    """Else a test's fault would strike in the next one's time."""
+    line = connect()
+    proxy.drop_reply()
+    proxy.heal()
+    assert line.say(b"a") == b"A"
+    assert not proxy.dropped.is_set()
