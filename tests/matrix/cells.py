@@ -281,9 +281,12 @@ NAMES = {cell.name: cell for cell in CELLS}
 
 
 def batches(cells: Sequence[Cell]) -> list[list[Cell]]:
-    """Put together what one deployment does in a row: versions, of which each begins where the last ended."""
-    of_versions = [cell for cell in CELLS if cell.has_next_version is not None and cell in cells]
-    return [batch for batch in (of_versions, *([cell] for cell in cells if cell not in of_versions)) if batch]
+    """Put together what one deployment does in a row: versions, and clocks; each goes on from the last."""
+    ordered = [cell for cell in CELLS if cell in cells]
+    of_versions = [cell for cell in ordered if cell.has_next_version is not None]
+    of_clocks = [cell for cell in ordered if cell.clock_of]
+    others = [[cell] for cell in cells if cell not in of_versions + of_clocks]
+    return [batch for batch in (of_versions, of_clocks, *others) if batch]
 
 
 def of(*names: str) -> list[Cell]:

@@ -27,7 +27,7 @@ __all__ = ["inject"]
 _CROWD = 11
 _PATIENCE_S = DEADLINE_S + 30
 _STRIKE_S = 25
-_MOMENT_S = 0.1
+_MOMENT_S, _LOOK_S = 0.1, 0.03
 _CHILD_END_S = 2.0
 _DEADLY = ("kill", "kill all")
 _HANGING = ("spin", "hang")
@@ -58,23 +58,19 @@ class _Injection:
     def run(self) -> Outcome:
         began = time.monotonic()
         self._prepare()
-        try:
-            with ThreadPoolExecutor(max_workers=_CROWD + 2) as threads:
-                self._arm()
-                travels = [threads.submit(self._set_out, number) for number in range(_CROWD)]
-                few = threads.submit(self._ask_too_much)
-                try:
-                    self._strike(travels)
-                    self._may_ask.set()
-                    while not (few.done() and all(future.done() for future in travels)):
-                        self._lane.revive()
-                        wait_until(_after(_MOMENT_S), seconds=5, what="a moment", every_s=_MOMENT_S)
-                finally:
-                    self._lane.orders.withdraw()
-                    self._mend()
-        finally:
-            if self._cell.clock_of:
-                self._lane.set_clocks(self._cell.clock_of, 0.0)
+        with ThreadPoolExecutor(max_workers=_CROWD + 2) as threads:
+            self._arm()
+            travels = [threads.submit(self._set_out, number) for number in range(_CROWD)]
+            few = threads.submit(self._ask_too_much)
+            try:
+                self._strike(travels)
+                self._may_ask.set()
+                while not (few.done() and all(future.done() for future in travels)):
+                    self._lane.revive()
+                    wait_until(_after(_MOMENT_S), seconds=5, what="a moment", every_s=_MOMENT_S)
+            finally:
+                self._lane.orders.withdraw()
+                self._mend()
         self._lane.await_ready()
         self._judge()
         if self._cell.has_next_version is not None:
@@ -83,8 +79,7 @@ class _Injection:
         return self._outcome
 
     def _prepare(self) -> None:
-        if self._cell.clock_of:
-            self._lane.set_clocks(self._cell.clock_of, self._cell.clock_offset_s)
+        self._lane.set_clocks(self._cell.clock_of, self._cell.clock_offset_s)
         self._lane.mix(self._cell.has_next_version)
 
     def _arm(self) -> None:
@@ -156,7 +151,7 @@ class _Injection:
             self._lane.revive()
             return bool(condition()) or all(future.done() for future in travels)
 
-        wait_until(is_over, seconds=_PATIENCE_S + _STRIKE_S, what="the strike")
+        wait_until(is_over, seconds=_PATIENCE_S + _STRIKE_S, what="the strike", every_s=_LOOK_S)
 
     def _mend(self) -> None:
         for note in self._notes.values():

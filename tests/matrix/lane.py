@@ -49,6 +49,8 @@ TIMES: dict[str, object] = {
 """The library's times, scaled down."""
 
 _READY_S = 60
+_LOOK_S = 0.1
+"""How often logs are read: each look takes from the time of what is looked at."""
 _WORKERS = ("worker-1", "worker-2")
 _WEBS = ("fastapi", "flask")
 
@@ -86,6 +88,7 @@ class Lane:
         self._roots: dict[str, Path] = {}
         self._next: Path | None = None
         self._is_expanded = False
+        self._clocks: dict[str, float] = {}
         self.wrong_clocks = 0
         """How many programs told that their clocks are as wrong as they were started with."""
 
@@ -128,17 +131,22 @@ class Lane:
             self.revive()
             return all("the worker runs: " in self._programs[name].said() for name in self.workers)
 
-        wait_until(are_up, seconds=_READY_S, what="all workers")
+        wait_until(are_up, seconds=_READY_S, what="all workers", every_s=_LOOK_S)
 
     def set_clocks(self, who: str, offset_s: float) -> None:
-        """Start the web servers, or the workers, anew with clocks that are wrong."""
-        self.deployment.clock_offset_s = offset_s
-        for name in _WEBS if who == "web" else self.workers:
+        """Have the web servers' clocks be wrong, or the workers', and all others right."""
+        wanted = dict.fromkeys(_WEBS if who == "web" else self.workers, offset_s) if who else {}
+        changed = [name for name in self.programs if wanted.get(name, 0.0) != self._clocks.get(name, 0.0)]
+        for name in changed:
+            self.deployment.clock_offset_s = wanted.get(name, 0.0)
             self._programs[name].kill()
             self._start_program(name)
         self.deployment.clock_offset_s = 0.0
-        self.await_ready()
-        self.wrong_clocks = sum(abs(told - offset_s) < abs(offset_s) / 2 for told in self.orders.clocks())
+        self._clocks = wanted
+        if changed:
+            self.await_ready()
+            told = self.orders.clocks()
+            self.wrong_clocks = sum(abs(offset - offset_s) < abs(offset_s) / 2 for offset in told)
 
     def mix(self, next_ones: Sequence[str] | None) -> None:
         """Have a later version run in these programs and this one in all others.
