@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,10 +44,18 @@ def _tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def service(_tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReportJobs]:
+def service_settings() -> dict[str, Any]:
+    """Give what a file's tests want set beside the rest."""
+    return {"max_failures": 1}
+
+
+@pytest.fixture
+def service(
+    _tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service_settings: dict[str, Any]
+) -> Iterator[ReportJobs]:
     """Give a service on an empty database, which the commands find by their environment."""
     (tmp_path / "jobs.db").write_bytes(_tables.read_bytes())
-    settings = {"factory": host.FACTORY, "data_dir": tmp_path, "render": "inline", "max_failures": 1}
+    settings = {"factory": host.FACTORY, "data_dir": tmp_path, "render": "inline", **service_settings}
     monkeypatch.setattr(os, "environ", environment(tmp_path, **settings))
     made = host.report_jobs()
     made.parts.worker.start = lambda: None  # type: ignore[method-assign]

@@ -1,9 +1,8 @@
 """`sqr-jobs erase` where the bucket keeps versions: no version is left, and nobody else's is touched."""
 
 import json
-import os
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 from moto import mock_aws
@@ -11,10 +10,8 @@ from moto import mock_aws
 from sqr_jobs import ReportJobs
 from sqr_jobs.adapters.s3_documents import S3DocumentStore
 from sqr_jobs.wiring import system_of
-from tests.cli.commands import environment
 from tests.cli.operators import Run, begun, made, read
 from tests.contracts.document_stores import produced
-from tests.host import reports as host
 
 _BUCKET = "acme-reports"
 
@@ -44,17 +41,11 @@ class Bucket:
 
 
 @pytest.fixture
-def service(_tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReportJobs]:
-    """Give a service whose documents are in a bucket in memory, which can keep versions."""
-    (tmp_path / "jobs.db").write_bytes(_tables.read_bytes())
-    settings = {"factory": host.FACTORY, "data_dir": tmp_path, "render": "inline", "s3_region": "us-east-1"}
-    settings |= {"s3_bucket": _BUCKET, "s3_access_key_id": "key", "s3_secret_access_key": "secret"}
+def service_settings() -> Iterator[dict[str, Any]]:
+    """Have the service keep its documents in a bucket in memory, which can keep versions."""
+    keys = {"s3_access_key_id": "key", "s3_secret_access_key": "secret"}
     with mock_aws():
-        monkeypatch.setattr(os, "environ", environment(tmp_path, **settings))
-        made = host.report_jobs()
-        made.parts.worker.start = lambda: None  # type: ignore[method-assign]
-        yield made
-        system_of(made).database.close()
+        yield {"s3_bucket": _BUCKET, "s3_region": "us-east-1", **keys}
 
 
 @pytest.fixture
