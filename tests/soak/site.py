@@ -56,12 +56,12 @@ class Site(Lane):
 
     def heal(self) -> None:
         """Let every connection be as it should."""
-        for proxy in (self.postgres_proxy, self.redis_proxy, self.s3_proxy):
+        for proxy in self.servers.proxies:
             proxy.heal()
 
     def run_of_redis(self) -> str:
         """Tell one life of the broker from another."""
-        with Redis.from_url(self.redis.url) as client:
+        with Redis.from_url(self.servers.redis.url) as client:
             return str(client.info("server")["run_id"])
 
     def run_of_postgres(self) -> str:
@@ -71,7 +71,7 @@ class Site(Lane):
 
     def keys_of_redis(self) -> int:
         """Count what a flush would delete."""
-        with Redis.from_url(self.redis.url) as client:
+        with Redis.from_url(self.servers.redis.url) as client:
             return int(client.dbsize())
 
 
