@@ -1,0 +1,1 @@
+"""Experiments: run by hand, never by a default session."""
