@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from sqr_jobs.errors import ConfigurationError, RequestRefused, Unavailable
+from sqr_jobs.errors import ConfigurationError, DatabaseUnavailable, RequestRefused, Unavailable
 from sqr_jobs.factory import load_factory
 from sqr_jobs.operator_commands import add_operator_commands
 from sqr_jobs.settings import Settings
@@ -231,18 +231,23 @@ def _database(options: argparse.Namespace) -> int:
     settings = Settings()
     logging.getLogger("alembic").setLevel(logging.WARNING)
     if options.factory or settings.factory or settings.database_url is None:
-        engine = _system(options).database.engine
+        database = _system(options).database
     else:
-        engine = database_for(settings).engine
-    if options.action == "upgrade":
-        migrations.upgrade(engine, options.revision)
-    elif options.action == "downgrade":
-        migrations.downgrade(engine, options.revision)
-    elif options.action == "stamp":
-        migrations.stamp(engine, options.revision)
-    found = migrations.status(engine)
+        database = database_for(settings)
+    engine = database.engine
+    try:
+        if options.action == "upgrade":
+            migrations.upgrade(engine, options.revision)
+        elif options.action == "downgrade":
+            migrations.downgrade(engine, options.revision)
+        elif options.action == "stamp":
+            migrations.stamp(engine, options.revision)
+        found = migrations.status(engine)
+    except DatabaseUnavailable as error:  # the check would only repeat it
+        raise ConfigurationError(f"{database.dialect.address(engine.url)}: {error}") from None
+    finally:
+        engine.dispose()
     print(f"database at {found.revision or 'nothing'}, needed {found.needed}{found.notes}")
-    engine.dispose()
     return 0
 
 

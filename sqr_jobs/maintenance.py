@@ -5,8 +5,9 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from sqr_jobs.domain.announcement import Announcement
 from sqr_jobs.errors import ConfigurationError, Unavailable
 from sqr_jobs.logs import Outage, stack_of
 from sqr_jobs.ports import JobQueue, JobUpkeep
@@ -34,6 +35,8 @@ class Maintenance:
         reaper_interval_s: float,
         retention: Retention | None = None,
         is_worker: bool = False,
+        templates: Sequence[str] = (),
+        version: str = "",
     ) -> None:
         self._jobs = jobs
         self._queue = queue
@@ -47,6 +50,8 @@ class Maintenance:
         if is_worker:
             self._loops.append(_Loop("announcement", self.announce, _ANNOUNCE_S))
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
+        self._templates = tuple(templates)
+        self._version = version
 
     def relay(self) -> int:
         """Ring for due jobs that no waiting message stands for, at most 100; the number of rings.
@@ -73,13 +78,12 @@ class Maintenance:
         _all_of(self._jobs.forget_keys)
         return reaped
 
-    def database_identity(self) -> str:
-        """Tell which database this process uses."""
-        return self._jobs.database_identity()
-
     def announce(self) -> int:
-        """Tell the broker that this process works, and on which database, for `sqr-jobs check`."""
-        self._queue.announce(self._worker, self.database_identity())
+        """Announce this worker, its database and its templates, for `sqr-jobs check`."""
+        announcement = Announcement(
+            database=self._jobs.database_identity(), templates=self._templates, version=self._version
+        )
+        self._queue.announce(self._worker, announcement)
         return 1
 
     def run_once(self) -> tuple[int, int, int]:

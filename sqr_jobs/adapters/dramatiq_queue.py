@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dramatiq import Message
 
+from sqr_jobs.adapters.broker_outages import broker_reason
+from sqr_jobs.domain.announcement import Announcement
 from sqr_jobs.errors import QueueUnavailable
 
 if TYPE_CHECKING:
@@ -29,12 +31,12 @@ class ObservableBroker(Protocol):
         """Count the messages that no consumer has fetched."""
         ...
 
-    def announce(self, worker: str, database: str) -> None:
-        """Remember for 10 s that a worker is alive."""
+    def announce(self, worker: str, announcement: str) -> None:
+        """Keep for 10 s what a worker announces."""
         ...
 
     def workers(self) -> Mapping[str, str]:
-        """Tell which workers announced themselves, and their databases."""
+        """Return the announcements of the workers that are alive."""
         ...
 
 
@@ -86,17 +88,18 @@ class DramatiqQueue:
         with _translated():
             return broker.waiting(self._queue_name)
 
-    def announce(self, worker: str, database: str) -> None:
-        """Tell the broker that a worker is alive."""
+    def announce(self, worker: str, announcement: Announcement) -> None:
+        """Announce a worker that is alive."""
         broker = self._broker()
         with _translated():
-            broker.announce(worker, database)
+            broker.announce(worker, announcement.to_text())
 
-    def workers(self) -> Mapping[str, str]:
-        """Ask the broker for the workers that are alive."""
+    def workers(self) -> Mapping[str, Announcement]:
+        """Read the announcements of the workers that are alive."""
         broker = self._broker()
         with _translated():
-            return broker.workers()
+            announced = broker.workers()
+        return {worker: Announcement.from_text(text) for worker, text in announced.items()}
 
 
 @contextmanager
@@ -104,4 +107,4 @@ def _translated() -> "Iterator[None]":
     try:
         yield
     except Exception as error:  # noqa: BLE001 - whatever a client raises, the row is committed
-        raise QueueUnavailable(f"The broker did not answer ({type(error).__name__}).") from None
+        raise QueueUnavailable(f"The broker refused or did not answer ({broker_reason(error)}).") from None

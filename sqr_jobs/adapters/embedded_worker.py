@@ -9,6 +9,7 @@ from collections.abc import Callable
 import dramatiq
 from dramatiq.brokers.stub import StubBroker
 
+from sqr_jobs.domain.announcement import Announcement
 from sqr_jobs.service import WorkerService
 
 __all__ = ["InProcessBroker", "InProcessWorker", "NoQueue", "NoWorker"]
@@ -36,11 +37,11 @@ class NoQueue:
         """Tell that nobody needs to be woken."""
         return sys.maxsize
 
-    def announce(self, worker: str, database: str) -> None:
-        """Tell nobody."""
+    def announce(self, worker: str, announcement: Announcement) -> None:
+        """Announce it to nobody."""
 
-    def workers(self) -> dict[str, str]:
-        """Tell of none."""
+    def workers(self) -> dict[str, Announcement]:
+        """Return none."""
         return {}
 
 
@@ -116,9 +117,9 @@ class InProcessBroker(StubBroker):
         """Count the messages that no consumer has fetched."""
         return int(self.queues[queue_name].qsize())
 
-    def announce(self, worker: str, database: str) -> None:
+    def announce(self, worker: str, announcement: str) -> None:
         """Remember the one worker there is."""
-        self._workers = {worker: database}
+        self._workers = {worker: announcement}
 
     def workers(self) -> dict[str, str]:
         """Tell of it."""

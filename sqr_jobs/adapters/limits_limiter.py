@@ -11,12 +11,13 @@ from limits.errors import StorageError
 from limits.storage import MemoryStorage, MovingWindowSupport, Storage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
+from sqr_jobs.adapters.broker_outages import broker_reason
 from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.errors import ConfigurationError, LimiterUnavailable
 from sqr_jobs.logs import Outage
 from sqr_jobs.ports import Quota, RateLimiter
 
-__all__ = ["LimitsRateLimiter", "ShelteredRateLimiter", "limiter_for"]
+__all__ = ["LimitsRateLimiter", "ShelteredRateLimiter", "limiter_for", "shared_limiter_for"]
 
 _logger = logging.getLogger("sqr_jobs.limiter")
 
@@ -52,7 +53,7 @@ class LimitsRateLimiter:
             allowed = self._limiter.hit(item, org_id)
             window = self._limiter.get_window_stats(item, org_id)
         except StorageError as error:
-            raise LimiterUnavailable(type(error.storage_error).__name__) from None
+            raise LimiterUnavailable(broker_reason(error.storage_error)) from None
         except RuntimeError:  # the one in memory tidies itself in a thread
             raise LimiterUnavailable("this process can start no more threads") from None
         reset_s = math.ceil(window.reset_time - time.time())
@@ -126,10 +127,19 @@ def limiter_for(url: str) -> RateLimiter:
     in_memory = LimitsRateLimiter(MemoryStorage())
     if url.startswith("memory://"):
         return in_memory
+    return ShelteredRateLimiter(shared_limiter_for(url), in_memory)
+
+
+def shared_limiter_for(url: str, *, timeout_s: float | None = None) -> LimitsRateLimiter:
+    """Make the limiter for a Redis URL alone, which raises where Redis does not answer in time.
+
+    `timeout_s` is by default what a request may wait. Raises `ConfigurationError`.
+    """
+    bounds = {} if timeout_s is None else {"timeout_s": timeout_s}
     try:
         from sqr_jobs.adapters.quick_redis import quick_redis  # noqa: PLC0415 - only the distributed form
 
-        options: dict[str, Any] = {"connection_pool": quick_redis(url).connection_pool}
+        options: dict[str, Any] = {"connection_pool": quick_redis(url, **bounds).connection_pool}
         storage: Any = storage_from_string(url, wrap_exceptions=True, **options)
     except ModuleNotFoundError:
         raise ConfigurationError(
@@ -139,4 +149,4 @@ def limiter_for(url: str) -> RateLimiter:
         raise ConfigurationError(
             f"SQR_JOBS_LIMITER_URL does not serve ({type(error).__name__}). Set redis://host:6379/0 or memory://."
         ) from None
-    return ShelteredRateLimiter(LimitsRateLimiter(storage), in_memory)
+    return LimitsRateLimiter(storage)

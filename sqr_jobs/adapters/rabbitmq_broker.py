@@ -57,9 +57,9 @@ class RabbitmqDoorbell:
         """Count the messages that no consumer was given."""
         return int(self._line.ask(partial(_declare, queue_name=queue_name), patience_s=_ASK_S))
 
-    def announce(self, worker: str, database: str) -> None:
+    def announce(self, worker: str, announcement: str) -> None:
         """Leave a message that the broker drops after 10 s."""
-        body = json.dumps({"worker": worker, "database": database}).encode()
+        body = json.dumps({"worker": worker, "database": announcement}).encode()
         publish = partial(_publish, queue_name=_WORKERS, body=body, expiration=_ANNOUNCED_MS)
         self._line.ask(publish, patience_s=_ASK_S)
 

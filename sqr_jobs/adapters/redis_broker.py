@@ -60,11 +60,11 @@ class BlockingRedisBroker(RedisBroker):
         length: Any = self.client.llen(f"{self.namespace}:{queue_name}")
         return int(length)
 
-    def announce(self, worker: str, database: str) -> None:
+    def announce(self, worker: str, announcement: str) -> None:
         """Remember for 10 s, by the server's clock, that a worker is alive, and forget who fell silent."""
         now = time.time()
         with self.client.pipeline(transaction=True) as pipeline:
-            pipeline.set(_announced(worker), database, ex=_ANNOUNCED_S)
+            pipeline.set(_announced(worker), announcement, ex=_ANNOUNCED_S)
             pipeline.zadd(_WORKERS, {worker: now})
             pipeline.zremrangebyscore(_WORKERS, "-inf", now - _FORGOTTEN_S)
             pipeline.execute()

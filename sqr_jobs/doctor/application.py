@@ -4,6 +4,7 @@ import difflib
 import os
 import re
 import sys
+import time
 
 from sqr_jobs.doctor.findings import Note
 from sqr_jobs.documents.template import Catalog
@@ -15,6 +16,7 @@ from sqr_jobs.wiring.inspection import issuer_algorithms, limits
 __all__ = ["factory", "limits_of_an_attempt", "render_child", "settings", "templates", "tokens"]
 
 _PREFIX = "SQR_JOBS_"
+_SLOW_START_S = 10.0
 _OF_KUBERNETES = re.compile(
     r"SQR_JOBS_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
@@ -59,6 +61,7 @@ def render_child(system: System) -> str:
             "none: SQR_JOBS_RENDER=inline is for tests and debuggers; a report that hangs blocks its worker"
         )
     producer = system.producer()
+    began = time.monotonic()
     try:
         producer.warm()
     except FactoryFailed as error:
@@ -68,13 +71,19 @@ def render_child(system: System) -> str:
         ) from None
     finally:
         producer.close()
-    return "started and has built the factory"
+    took_s = time.monotonic() - began
+    told = f"started and has built the factory in {took_s:.1f} s"
+    if took_s <= _SLOW_START_S:
+        return told
+    return Note(
+        f"{told}. Each new child takes that long: import less in the factory's modules, or look at the load"
+    )
 
 
 def tokens(system: System) -> str:
     """Tell who judges them; fetch the issuer's keys, where they are."""
     settings = system.settings
-    if system.endpoints.needs_caller:
+    if system.authenticator is None:
         return "none is judged here: the mount brings its own login, caller=…"
     if settings.jwt_key is not None:
         return f"judged with SQR_JOBS_JWT_KEY, {' or '.join(settings.jwt_algorithms)}"

@@ -10,7 +10,7 @@ from sqr_jobs.doctor.findings import Finding, Note, Verdict
 from sqr_jobs.errors import ConfigurationError, SqrJobsError, Unavailable
 from sqr_jobs.factory import load_factory
 from sqr_jobs.settings import Settings
-from sqr_jobs.wiring import System, system_of
+from sqr_jobs.wiring import System, inspection, system_of
 
 __all__ = ["examine"]
 
@@ -36,7 +36,15 @@ _ADVICE = {
     "migrations": "See the line on the database.",
     "broker": "Is it running, and is SQR_JOBS_BROKER_URL right? Until it answers, jobs are stored and wait.",
     "workers": "See the lines on the broker and the database.",
+    "limiter": "Is it running, and is SQR_JOBS_LIMITER_URL (by default the broker's) right? Until then, "
+    "each process counts for itself, and the database holds the ceiling.",
     "credentials": "See the line on the documents.",
+}
+
+_ADDRESSES: dict[str, Callable[[System], str]] = {
+    "database": inspection.database_address,
+    "broker": inspection.broker_address,
+    "limiter": inspection.limiter_address,
 }
 
 
@@ -83,7 +91,8 @@ def _look(what: str, look: Callable[[System], str], system: System) -> Finding:
     try:
         told = look(system)
     except Unavailable as error:
-        return _fault(what, f"{error} {_ADVICE.get(what, '')}".rstrip())
+        address = f"{_ADDRESSES[what](system)}: " if what in _ADDRESSES else ""
+        return _fault(what, f"{address}{str(error).removesuffix('.')}. {_ADVICE.get(what, '')}".rstrip())
     except SqrJobsError as error:
         return _fault(what, str(error))
     except Exception as error:  # noqa: BLE001 - a check that broke is a fault like any other

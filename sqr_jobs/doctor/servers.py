@@ -1,21 +1,37 @@
 """Looking at what runs beside the application: database, broker, workers, limiter."""
 
 import secrets
+from collections.abc import Mapping
 
 from sqr_jobs.doctor.findings import Note
-from sqr_jobs.errors import ConfigurationError
-from sqr_jobs.wiring import System
-from sqr_jobs.wiring.inspection import limiter_answers, limiter_is_shared
+from sqr_jobs.documents.template import Catalog
+from sqr_jobs.domain.announcement import Announcement
+from sqr_jobs.errors import ConfigurationError, DatabaseUnavailable, QueueUnavailable
+from sqr_jobs.wiring import System, inspection
 
 __all__ = ["broker", "database", "limiter", "migrations", "workers"]
 
+_LATE_S = 0.1
+"""How long a request waits for a ring or for the limiter."""
+
 
 def database(system: System) -> str:
-    """Connect, tell which it is, and look for what is wrong with it."""
-    with system.database.read() as connection:
-        told = system.database.dialect.told(connection)
-        system.database.dialect.check(connection)
-    if system.database.is_sqlite and not system.settings.is_embedded:
+    """Connect, and see that a job can be created, changed and deleted; all of it is rolled back."""
+    from sqr_jobs import migrations as tables  # noqa: PLC0415 - alembic
+
+    job_database = system.database
+    with job_database.read() as connection:
+        told = job_database.dialect.told(connection)
+        job_database.dialect.check(connection)
+    if tables.status(job_database.engine).is_served:  # else the line on the migrations says so
+        try:
+            inspection.rehearse_job(system)
+        except DatabaseUnavailable as error:
+            raise ConfigurationError(
+                f"no job can be stored in {inspection.database_address(system)}: {error} "
+                f"{job_database.dialect.needed_rights}"
+            ) from None
+    if job_database.is_sqlite and not system.settings.is_embedded:
         return Note(
             f"{told}: one file, so every web and worker process must run on this machine. For several "
             "machines set SQR_JOBS_DATABASE_URL=postgresql+psycopg://…"
@@ -34,43 +50,85 @@ def migrations(system: System) -> str:
 
 
 def broker(system: System) -> str:
-    """Ask it how many messages wait."""
+    """Count the messages that wait; send one, and fetch it as a worker does."""
     if system.settings.is_embedded:
         return "in memory, inside the web process"
-    return f"answers; {system.queue.waiting()} messages wait"
+    told = f"answers; {inspection.messages_waiting(system)} messages wait"
+    try:
+        inspection.rehearse_message(system)
+    except QueueUnavailable as error:
+        raise ConfigurationError(
+            f"{inspection.broker_address(system)}: {error} What the broker must be, and may refuse nobody: "
+            "docs/howto/workers.md#the-broker."
+        ) from None
+    ring_s = inspection.ring_s(system)
+    if ring_s > _LATE_S:
+        return Note(
+            f"{told}. It answers after {ring_s * 1000:.0f} ms, and a request waits {_LATE_S * 1000:.0f} ms "
+            "at most: the relay rings instead, up to a second later. Use a nearer broker"
+        )
+    return told
 
 
 def workers(system: System) -> str:
-    """Ask the broker who announced themselves, and compare their database with this one."""
+    """Read who announced themselves, and compare their database and templates with this process's."""
     settings = system.settings
     if settings.is_embedded and not settings.embedded_worker:
         return Note("none: SQR_JOBS_EMBEDDED_WORKER is false, so jobs wait until somebody runs them")
     if settings.is_embedded:
         return "embedded: the web process starts one with its first request"
-    workers = system.queue.workers()
-    if not workers:
+    found = inspection.workers(system)
+    if not found:
         raise ConfigurationError("no worker is consuming. Start one: sqr-jobs worker")
-    here = system.maintenance().database_identity()
-    elsewhere = sorted(name for name, database in workers.items() if database != here)
+    here = inspection.database_identity(system)
+    elsewhere = sorted(name for name, announced in found.items() if announced.database != here)
     if elsewhere:
         raise ConfigurationError(
             f"{', '.join(elsewhere)} use another database than this process. Give web and workers the same "
             "SQR_JOBS_DATABASE_URL."
         )
-    return f"{len(workers)} consuming, on this database: {', '.join(sorted(workers))}"
+    told = f"{len(found)} consuming, on this database: {', '.join(sorted(found))}"
+    assert isinstance(system.templates, Catalog)
+    lacking = _without_template(found, [str(ref) for ref in system.templates.refs()])
+    unknown = [template for template, names in lacking.items() if len(names) == len(found)]
+    if unknown:
+        raise ConfigurationError(
+            f"no worker knows {' and '.join(unknown)}, so its jobs wait until their deadline. Deploy the "
+            "templates of this process to the workers, before the web processes."
+        )
+    if lacking:
+        some = "; ".join(f"{', '.join(names)} do not know {template}" for template, names in lacking.items())
+        return Note(f"{told}; {some}: they give its jobs back to the others")
+    return told
+
+
+def _without_template(found: Mapping[str, Announcement], templates: list[str]) -> dict[str, list[str]]:
+    """Name, for each template of this process that some worker does not know, those workers."""
+    lacking = {}
+    for template in templates:
+        names = [
+            name
+            for name, announced in sorted(found.items())
+            if announced.templates is not None and template not in announced.templates
+        ]
+        if names:
+            lacking[template] = names
+    return lacking
 
 
 def limiter(system: System) -> str:
-    """Count a request of nobody's."""
-    quota = system.limiter.hit(f"sqr-jobs-check-{secrets.token_hex(8)}", system.quotas.default)
-    if not limiter_answers(system):
-        raise ConfigurationError(
-            "its storage does not answer; each process counts for itself meanwhile, and the database holds "
-            "the ceiling. Is it running, and is SQR_JOBS_LIMITER_URL (by default the broker's) right?"
-        )
-    told = f"{quota.limit} in {quota.window_s} s"
-    if limiter_is_shared(system):
+    """Count a request of nobody's where all processes count."""
+    quota = system.quotas.default
+    took_s = inspection.hit_shared_limiter(system, f"sqr-jobs-check-{secrets.token_hex(8)}", quota)
+    told = f"{quota.requests} in {quota.window_s} s"
+    if took_s is not None and took_s <= _LATE_S:
         return f"{told}, shared; the database holds the same ceiling"
+    if took_s is not None:
+        return Note(
+            f"{told}, but each process counts for itself; the database holds the same ceiling. The storage "
+            f"answers after {took_s * 1000:.0f} ms, and a request waits {_LATE_S * 1000:.0f} ms at most. Use "
+            "a nearer one: SQR_JOBS_LIMITER_URL"
+        )
     if system.settings.is_embedded:
         return f"{told}, in this process's memory; the database holds the same ceiling"
     return Note(

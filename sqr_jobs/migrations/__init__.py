@@ -47,6 +47,7 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
         if found.is_newer:
             _refuse(found.fault)
         else:
+            _refuse(found.obstacle)
             command.upgrade(_config(connection), revision)
 
 

@@ -34,6 +34,8 @@ class Standing:
     """What `sqr-jobs db` recorded in its own version table; None where another Alembic keeps the tables."""
     needed: str
     """The revision that this version of the library needs."""
+    obstacle: str | None = None
+    """What keeps this user from creating the tables where there are none, and what to do about it."""
     known: AbstractSet[str] = field(repr=False)
     """Every revision that this version of the library knows."""
 
@@ -82,6 +84,8 @@ class Standing:
             return None
         if self.is_newer:
             return f"the database is {self.told}. Upgrade sqr-jobs here: pip install --upgrade sqr-jobs"
+        if self.obstacle:
+            return f"the database is {self.told}; {self.needed} is needed, and {self.obstacle}"
         is_host_s = self.is_kept_elsewhere and not self.is_disputed
         command = "alembic upgrade heads" if is_host_s else "sqr-jobs db upgrade"
         return f"the database is {self.told}; {self.needed} is needed. Run: {command}"
@@ -100,8 +104,10 @@ def read_standing(connection: Connection, *, needed: str, known: AbstractSet[str
     """Read the tables' own row, and what `sqr-jobs db` recorded."""
     revision, serves_from = _read(connection)
     own = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    obstacle = None if revision else dialect_of(connection.engine).creation_fault(connection)
     return Standing(
         revision=revision,
+        obstacle=obstacle,
         serves_from=serves_from,
         recorded=own.get_current_revision(),
         needed=needed,

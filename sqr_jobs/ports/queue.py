@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from sqr_jobs.domain.announcement import Announcement
+
 __all__ = ["JobQueue"]
 
 
@@ -20,13 +22,10 @@ class JobQueue(Protocol):
         """Count the messages that no worker has taken. Raises `QueueUnavailable`."""
         ...
 
-    def announce(self, worker: str, database: str) -> None:
-        """Tell that a worker process is alive, and on which database. Raises `QueueUnavailable`."""
+    def announce(self, worker: str, announcement: Announcement) -> None:
+        """Announce a worker process that is alive. Raises `QueueUnavailable`."""
         ...
 
-    def workers(self) -> Mapping[str, str]:
-        """Tell which workers announced themselves in the last 10 s, and their databases.
-
-        Raises `QueueUnavailable`.
-        """
+    def workers(self) -> Mapping[str, Announcement]:
+        """Read the announcements of the last 10 s, by worker. Raises `QueueUnavailable`."""
         ...

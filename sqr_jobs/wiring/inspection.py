@@ -2,25 +2,40 @@
 
 import importlib.metadata
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from sqr_jobs.domain.announcement import Announcement
+from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.settings import Settings
 from sqr_jobs.wiring import parts
+from sqr_jobs.wiring.upkeep import relay_queue_of
 
 if TYPE_CHECKING:
     from sqr_jobs.wiring.system import System
 
 __all__ = [
+    "broker_address",
     "credentials_left_s",
+    "database_address",
+    "database_identity",
     "documents_lie_in",
+    "hit_shared_limiter",
     "issuer_algorithms",
-    "limiter_answers",
-    "limiter_is_shared",
+    "limiter_address",
     "limits",
+    "messages_waiting",
+    "rehearse_job",
+    "rehearse_message",
+    "ring_s",
     "serves",
+    "workers",
 ]
+
+_PATIENCE_S = 2.0
+_TRIES = 3
 
 
 def serves(system: "System") -> str:
@@ -59,18 +74,89 @@ def documents_lie_in(system: "System") -> Literal["a bucket", "a folder", "the h
     return "a folder" if isinstance(system.documents, LocalDocumentStore) else "the host's own store"
 
 
-def limiter_is_shared(system: "System") -> bool:
-    """Say whether all processes count together, and not each for itself."""
-    from sqr_jobs.adapters.limits_limiter import ShelteredRateLimiter  # noqa: PLC0415
+def database_address(system: "System") -> str:
+    """Name where the database is: host, port and name, or the file."""
+    database = system.database
+    return database.dialect.address(database.engine.url)
 
-    return isinstance(system.limiter, ShelteredRateLimiter)
+
+def rehearse_job(system: "System") -> None:
+    """Create, change and delete a job by the service's own statements, all rolled back.
+
+    Raises `DatabaseUnavailable`.
+    """
+    from sqr_jobs.adapters.sql import rehearse  # noqa: PLC0415
+
+    rehearse(system.database, system.intake)
 
 
-def limiter_answers(system: "System") -> bool:
-    """Say whether the limiter's storage answered when it was last asked."""
-    from sqr_jobs.adapters.limits_limiter import ShelteredRateLimiter  # noqa: PLC0415
+def database_identity(system: "System") -> str:
+    """Read which database this process uses. Raises `DatabaseUnavailable`."""
+    from sqr_jobs.adapters.sql import SqlJobUpkeep  # noqa: PLC0415
 
-    return not (isinstance(system.limiter, ShelteredRateLimiter) and system.limiter.is_sheltering)
+    return SqlJobUpkeep(system.database, policy=parts.policy_for(system.settings)).database_identity()
+
+
+def broker_address(system: "System") -> str:
+    """Name where the broker is: host, port, and database or virtual host."""
+    from sqr_jobs.adapters.broker_outages import broker_address  # noqa: PLC0415
+
+    return broker_address(parts.broker_url(system.settings) or "")
+
+
+def messages_waiting(system: "System") -> int:
+    """Count the messages that wait, with the patience of a relay. Raises `QueueUnavailable`."""
+    return relay_queue_of(system, is_worker=False).waiting()
+
+
+def workers(system: "System") -> Mapping[str, Announcement]:
+    """Read what the live workers announced, with the patience of a relay. Raises `QueueUnavailable`."""
+    return relay_queue_of(system, is_worker=False).workers()
+
+
+def ring_s(system: "System") -> float:
+    """Measure how long the broker takes to answer, as a ring waits for it: the least of three tries."""
+    taken = []
+    for _ in range(_TRIES):
+        began = time.monotonic()
+        messages_waiting(system)
+        taken.append(time.monotonic() - began)
+    return min(taken)
+
+
+def rehearse_message(system: "System") -> None:
+    """Send a message and fetch it as a worker does, on a queue for this alone. Raises `QueueUnavailable`."""
+    import dramatiq  # noqa: PLC0415
+
+    url = parts.broker_url(system.settings) or ""
+    worker = parts.working_broker_for(url, 1, dramatiq.Middleware())
+    parts.rehearse_message(url, system.relaying_broker, worker)
+
+
+def limiter_address(system: "System") -> str:
+    """Name where the limiter's storage is."""
+    from sqr_jobs.adapters.broker_outages import broker_address  # noqa: PLC0415
+
+    return broker_address(parts.limiter_url(system.settings))
+
+
+def hit_shared_limiter(system: "System", org_id: str, limit: RateLimit) -> float | None:
+    """Count a request in the shared storage; the seconds that it takes, the least of three tries.
+
+    It waits 2 s for each answer, longer than a request does. None where each process counts for itself.
+    Raises `LimiterUnavailable`.
+    """
+    from sqr_jobs.adapters.limits_limiter import shared_limiter_for  # noqa: PLC0415
+
+    url = parts.limiter_url(system.settings)
+    if url.startswith("memory://"):
+        return None
+    limiter, taken = shared_limiter_for(url, timeout_s=_PATIENCE_S), []
+    for _ in range(_TRIES):
+        began = time.monotonic()
+        limiter.hit(org_id, limit)
+        taken.append(time.monotonic() - began)
+    return min(taken)
 
 
 def issuer_algorithms(settings: Settings) -> Sequence[str]:

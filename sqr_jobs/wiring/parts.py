@@ -24,8 +24,10 @@ __all__ = [
     "database_for",
     "documents_for",
     "limiter_for",
+    "limiter_url",
     "policy_for",
     "producer_for",
+    "rehearse_message",
     "relaying_broker_for",
     "ringing_broker_for",
     "working_broker_for",
@@ -81,9 +83,7 @@ def limiter_for(settings: Settings) -> RateLimiter:
     """Make the limiter: on the configured storage, else on a Redis broker, else in memory."""
     from sqr_jobs.adapters import limits_limiter  # noqa: PLC0415
 
-    broker = broker_url(settings)
-    shared = None if broker is None or _is_amqp(broker) else broker  # RabbitMQ has no place to count in
-    return limits_limiter.limiter_for(_secret(settings.limiter_url) or shared or "memory://")
+    return limits_limiter.limiter_for(limiter_url(settings))
 
 
 def authenticator_for(settings: Settings) -> Authenticator | None:
@@ -159,6 +159,21 @@ def working_broker_for(url: str, threads: int, lifecycle: "dramatiq.Middleware")
     return redis_broker.working_broker(url, threads=threads, middleware=[lifecycle])
 
 
+def rehearse_message(url: str, sender: Any, worker: Any) -> None:
+    """Send a message from a relay's broker to a worker's, on a queue for this alone.
+
+    Raises `QueueUnavailable`.
+    """
+    if _is_amqp(url):
+        from sqr_jobs.adapters.rabbitmq_rehearsal import rehearse_on_rabbitmq  # noqa: PLC0415
+
+        rehearse_on_rabbitmq(sender, worker)
+    else:
+        from sqr_jobs.adapters.redis_rehearsal import rehearse_on_redis  # noqa: PLC0415
+
+        rehearse_on_redis(sender, worker)
+
+
 def _is_amqp(url: str) -> bool:
     return url.startswith(("amqp://", "amqps://"))
 
@@ -180,6 +195,13 @@ def policy_for(settings: Settings) -> RetryPolicy:
         max_crashes=settings.max_crashes,
         backoff_ms=round(settings.retry_backoff_s * 1000),
     )
+
+
+def limiter_url(settings: Settings) -> str:
+    """Return the address of the limiter's storage; `memory://` where each process counts for itself."""
+    broker = broker_url(settings)
+    shared = None if broker is None or _is_amqp(broker) else broker  # RabbitMQ has no place to count in
+    return _secret(settings.limiter_url) or shared or "memory://"
 
 
 def broker_url(settings: Settings) -> str | None:

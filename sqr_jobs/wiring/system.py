@@ -164,12 +164,17 @@ class System(Forkable):
         return DramatiqQueue(lambda: self._broker, queue_name=QUEUE, actor_name=ACTOR)
 
     @made_once
+    def authenticator(self) -> Authenticator | None:
+        """The host's own, or the configured keys; None where each mount brings its own login."""
+        return self._authenticator or parts.authenticator_for(self.settings)
+
+    @made_once
     def endpoints(self) -> Endpoints:
-        """The endpoints, over the host's authenticator or the configured keys."""
+        """The endpoints, over the authenticator."""
         settings, documents = self.settings, self.documents
         return Endpoints(
             self.reports,
-            authenticator=self._authenticator or parts.authenticator_for(settings),
+            authenticator=self.authenticator,
             prefix=settings.prefix,
             max_body_bytes=settings.max_body_bytes,
             create_scope=settings.create_scope,

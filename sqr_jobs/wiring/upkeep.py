@@ -1,5 +1,6 @@
 """Makes what keeps the store tidy, and what operators work with, from the parts of a service."""
 
+import importlib.metadata
 from typing import TYPE_CHECKING
 
 from sqr_jobs.errors import ConfigurationError
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from sqr_jobs.documents.template import Catalog
     from sqr_jobs.wiring.system import System
 
-__all__ = ["check_lifetimes", "maintenance_of", "operations_of"]
+__all__ = ["check_lifetimes", "maintenance_of", "operations_of", "relay_queue_of"]
 
 
 def operations_of(system: "System") -> Operations:
@@ -36,16 +37,18 @@ def maintenance_of(system: "System", *, is_worker: bool) -> Maintenance:
     settings = system.settings
     return Maintenance(
         jobs=SqlJobUpkeep(system.database, policy=parts.policy_for(settings)),
-        queue=_relay_queue_of(system, is_worker=is_worker),
+        queue=relay_queue_of(system, is_worker=is_worker),
         relay_interval_s=settings.relay_interval_s,
         reaper_interval_s=settings.reaper_interval_s,
         retention=_retention_of(system),
         is_worker=is_worker,
+        templates=[str(template) for template in system.templates.refs()],
+        version=importlib.metadata.version("sqr-jobs"),
     )
 
 
-def _relay_queue_of(system: "System", *, is_worker: bool) -> JobQueue:
-    """Make the relay's own doorbell."""
+def relay_queue_of(system: "System", *, is_worker: bool) -> JobQueue:
+    """Make the relay's own doorbell, which waits for a broker that is far away."""
     from sqr_jobs.actors import ACTOR, QUEUE  # noqa: PLC0415
     from sqr_jobs.adapters.dramatiq_queue import DramatiqQueue  # noqa: PLC0415
     from sqr_jobs.adapters.embedded_worker import NoQueue  # noqa: PLC0415

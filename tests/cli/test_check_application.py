@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from sqr_jobs import Settings, build_report_jobs
+from sqr_jobs import ConfigurationError, Settings, build_report_jobs, migrations
 from sqr_jobs.doctor import application, examination
 from sqr_jobs.doctor.findings import Note
-from sqr_jobs.wiring import system_of
+from sqr_jobs.wiring import parts, system_of
 from tests.cli.checks import Check
 from tests.cli.commands import ROOT, environment
 from tests.contracts.issuers import JwksServer, jwk, pem, rsa_key, serve
@@ -25,8 +25,6 @@ _HOSTS = "tests.cli.check_hosts"
 
 def test_a_service_in_order_has_a_line_for_each_part_and_exits_with_0(check: Check, tmp_path: Path) -> None:
     """What the tutorial's reader sees, but for the tables; here with the real render child."""
-    from sqr_jobs import migrations
-
     url = f"sqlite:///{tmp_path}/jobs.db"
     system = system_of(build_report_jobs(Settings(database_url=url), users=People(), templates=[Report()]))
     migrations.upgrade(system.database.engine)
@@ -241,6 +239,48 @@ def test_a_look_that_breaks_is_a_fault_and_not_the_end(check: Check, monkeypatch
     checked = check()
     assert checked.fault("broker") == "ZeroDivisionError: by zero. Nobody foresaw this: please report it."
     assert "limits" in checked.lines
+
+
+def _announced(tmp_path: Path, redis_url: str) -> dict[str, str]:
+    """Give the settings of a distributed service in order, with a worker that announced itself."""
+    settings = {"database_url": f"sqlite:///{tmp_path}/jobs.db", "broker_url": redis_url}
+    system = system_of(build_report_jobs(Settings(**settings), users=People(), templates=[Report()]))
+    migrations.upgrade(system.database.engine)
+    system.maintenance(is_worker=True).announce()
+    system.database.close()
+    return settings
+
+
+@pytest.mark.usefixtures("patient_redis")
+@pytest.mark.parametrize(
+    "broken",
+    [
+        ("database_for", ["database", "migrations", "workers"]),
+        ("documents_for", ["documents", "credentials"]),
+        ("authenticator_for", ["tokens"]),
+        ("producer_for", ["render child"]),
+        ("relaying_broker_for", ["broker", "workers"]),
+        ("working_broker_for", ["broker"]),
+        ("limiter_url", ["limiter"]),
+    ],
+)
+def test_a_part_that_can_t_be_built_is_a_fault_of_its_own_line(
+    check: Check,
+    redis_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    broken: tuple[str, list[str]],
+) -> None:
+    """A missing client of the bucket was shown as a fault of the tokens, and of the workers."""
+    part, lines = broken
+
+    def refuse(*_arguments: object) -> None:
+        raise ConfigurationError("The client is missing.")
+
+    settings = _announced(tmp_path, redis_url)
+    monkeypatch.setattr(parts, part, refuse)
+    render = None if part == "producer_for" else "inline"
+    assert check(render=render, **settings).faults == lines
 
 
 @pytest.mark.parametrize("command", [["check"], ["openapi"]])

@@ -1,31 +1,38 @@
 """`sqr-jobs check` on what runs beside the application, with real servers that are stopped or wrong."""
 
-from collections.abc import Iterator
+import secrets
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url
+from redis import Redis
+from sqlalchemy import Engine, create_engine, make_url, text
 
-from sqr_jobs import Settings, build_report_jobs, migrations
-from sqr_jobs.wiring import System, system_of
+from sqr_jobs import Settings, Template, build_report_jobs, migrations
+from sqr_jobs.cli import main
+from sqr_jobs.domain.announcement import Announcement
+from sqr_jobs.wiring import System, inspection, system_of
 from tests.cli.checks import Check
 from tests.contracts.sockets import nothing_there
 from tests.host.people import People
 from tests.host.reports import Report
 from tests.servers.postgres import PostgresServer
+from tests.servers.proxy import Proxy
 from tests.servers.redis import RedisServer
 
 pytestmark = pytest.mark.usefixtures("patient_redis")
 
 
 @contextmanager
-def _service(tmp_path: Path, **settings: Any) -> Iterator[System]:
+def _service(
+    tmp_path: Path, templates: Sequence[Template[Any]] = (Report(),), **settings: Any
+) -> Iterator[System]:
     """Give a service as another process has it."""
     system = system_of(
         build_report_jobs(
-            Settings(data_dir=tmp_path / "data", **settings), users=People(), templates=[Report()]
+            Settings(data_dir=tmp_path / "data", **settings), users=People(), templates=templates
         )
     )
     yield system
@@ -108,15 +115,34 @@ def test_a_database_that_is_stopped_is_a_fault_and_so_is_what_lives_in_it(
     assert checked.ok("broker")
 
 
-@pytest.mark.parametrize("part", ["password", "database", "host"])
-def test_a_wrong_database_url_is_a_fault_that_shows_none_of_it(
-    check: Check, postgres_url: str, redis_url: str, part: str
+@pytest.mark.parametrize(
+    ("wrong", "cause", "place"),
+    [
+        ({"password": "canary"}, "the password was rejected, SQLSTATE 28P01", "127.0.0.1:{port}/{name}"),
+        ({"database": "nowhere"}, "no such database, SQLSTATE 3D000", "127.0.0.1:{port}/nowhere"),
+        ({"port": 9}, "connection refused", "127.0.0.1:9/{name}"),
+        ({"host": "a.invalid"}, "unknown host", "a.invalid:{port}/{name}"),
+        (
+            {"query": {"sslmode": "require"}},
+            "TLS is demanded, and the server does not offer it",
+            "127.0.0.1:{port}/{name}",
+        ),
+    ],
+    ids=["password", "database", "port", "host", "TLS"],
+)
+def test_a_wrong_database_url_is_a_fault_with_its_cause_and_its_address(
+    check: Check, postgres_url: str, wrong: dict[str, Any], cause: str, place: str
 ) -> None:
-    """A password that is printed is a password that is changed."""
-    wrong = make_url(postgres_url).set(**{part: "canary.invalid"}).render_as_string(hide_password=False)
-    checked = check(database_url=wrong, broker_url=redis_url, database_timeout_s=1)
-    assert checked.fault("database").endswith("is SQR_JOBS_DATABASE_URL right?")
+    """One sentence for five causes sends people to the wrong place; a password that is printed is changed."""
+    right = make_url(postgres_url)
+    url = right.set(**wrong).render_as_string(hide_password=False)
+    checked = check(database_url=url, database_timeout_s=1)
+    told = checked.fault("database")
+    assert told.startswith(place.format(port=right.port, name=right.database) + ": ")
+    assert f"({cause})" in told
+    assert told.endswith("is SQR_JOBS_DATABASE_URL right?")
     assert "canary" not in str(checked.lines)
+    assert str(right.password) not in str(checked.lines)
 
 
 def test_one_file_for_several_machines_is_a_note(check: Check, redis_url: str, tmp_path: Path) -> None:
@@ -142,12 +168,186 @@ def test_a_broker_that_is_stopped_is_a_fault(check: Check, postgres_url: str, tm
     assert checked.fault("workers").endswith("See the lines on the broker and the database.")
 
 
+@pytest.fixture
+def admin(postgres_url: str) -> Iterator[Engine]:
+    """Give the database's owner, who makes roles."""
+    engine = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def role(admin: Engine) -> Iterator[tuple[str, str]]:
+    """Give a role without any right, by its name and its URL; it goes after the test."""
+    name = f"sqr_jobs_test_{secrets.token_hex(4)}"
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE ROLE {name} LOGIN PASSWORD 'canary'"))
+    yield name, admin.url.set(username=name, password="canary").render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP OWNED BY {name}"))
+        connection.execute(text(f"DROP ROLE {name}"))
+
+
+_READ = "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"
+_WRITE = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}"
+_COUNT = "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}"
+
+
+@pytest.mark.parametrize(
+    "granted",
+    [
+        ([_READ], "SQLSTATE 42501: permission denied for table sqr_jobs_idempotency"),
+        ([_WRITE], "SQLSTATE 42501: permission denied for sequence sqr_jobs_audit_audit_id_seq"),
+        (
+            [_WRITE, _COUNT, "ALTER ROLE {role} SET default_transaction_read_only = on"],
+            "SQLSTATE 25006: the session is read-only",
+        ),
+        ([_WRITE, _COUNT], None),
+    ],
+    ids=["may only read", "may not number audit rows", "read-only by default", "may write"],
+)
+def test_a_role_that_can_t_store_a_job_is_a_fault(
+    check: Check,
+    distributed: dict[str, str],
+    admin: Engine,
+    role: tuple[str, str],
+    granted: tuple[list[str], str | None],
+) -> None:
+    """Every request would be 503; what the check writes is rolled back, and no worker ever sees it."""
+    (name, url), (grants, cause) = role, granted
+    with admin.connect() as connection:
+        for grant in grants:
+            connection.execute(text(grant.format(role=name)))
+    checked = check(**{**distributed, "database_url": url})
+    if cause is None:
+        assert checked.ok("database").startswith("postgresql 1")
+    else:
+        told = checked.fault("database")
+        assert cause in told
+        assert "Its role needs SELECT, INSERT, UPDATE and DELETE on the tables sqr_jobs_*" in told
+        assert "canary" not in told
+    with admin.connect() as connection:
+        for table in ("sqr_jobs_job", "sqr_jobs_audit", "sqr_jobs_idempotency"):
+            assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() == 0
+
+
+def test_a_role_that_may_not_create_tables_is_told_so_by_check_and_upgrade(
+    check: Check, redis_url: str, role: tuple[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Each used to advise the other command."""
+    _, url = role
+    cause = (
+        "the role may not create tables in schema public. As its owner, run: GRANT CREATE ON SCHEMA public"
+    )
+    told = check(database_url=url, broker_url=redis_url).fault("migrations")
+    assert cause in told
+    assert "sqr-jobs db upgrade" not in told
+    assert main(["db", "upgrade"]) == 1
+    upgraded = capfd.readouterr().err
+    assert cause in upgraded
+    assert "sqr-jobs check" not in upgraded
+
+
+def test_a_file_that_can_t_be_written_is_a_fault(check: Check, tmp_path: Path) -> None:
+    """As on a volume that is mounted read-only."""
+    _migrate(tmp_path, database_url=f"sqlite:///{tmp_path}/jobs.db")
+    told = check(database_url=f"sqlite:///file:{tmp_path}/jobs.db?mode=ro&uri=true").fault("database")
+    assert "SQLITE_READONLY: the file or its folder can't be written" in told
+    assert "This process must be able to write the file and its folder" in told
+
+
+def _restricted(client: Redis) -> str:
+    """Allow what is announced and counted, and of messages the lists alone."""
+    keys = ["sqr_jobs:announced*", "LIMITS*", "dramatiq:*"]
+    client.acl_setuser("canary", enabled=True, passwords=["+secret"], keys=keys, commands=["+@all"])
+    return "canary:secret@"
+
+
+def _full(client: Redis) -> str:
+    client.config_set("maxmemory", 1)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("spoil", "query", "cause"),
+    [
+        (_full, "", "A message can't be sent (OOM: the memory is full, and maxmemory-policy is noeviction)"),
+        (_restricted, "", "(NOPERM: the user's ACL refuses a key)"),
+        (lambda _client: "", "?decode_responses=True", "decode_responses"),
+    ],
+    ids=["full", "an ACL without a key", "decoded replies"],
+)
+def test_a_redis_that_carries_no_message_is_a_fault(
+    check: Check, distributed: dict[str, str], spoil: Callable[[Redis], str], query: str, cause: str
+) -> None:
+    """It answers every question that a look alone would ask; jobs would be accepted and wait for ever."""
+    with RedisServer() as server, Redis.from_url(server.url) as client:
+        login = spoil(client)
+        url = server.url.replace("redis://", f"redis://{login}") + query
+        checked = check(**{**distributed, "broker_url": url})
+    told = str(checked.lines)
+    assert cause in told
+    assert {"broker", "settings"} & set(checked.faults)
+    assert "secret" not in told
+
+
+def test_a_redis_cluster_is_a_fault(check: Check, distributed: dict[str, str]) -> None:
+    """A ring touches two keys at once, which a cluster keeps on different nodes."""
+    with RedisServer(cluster=True) as server:
+        told = check(**{**distributed, "broker_url": server.url}).fault("broker")
+    assert "(CROSSSLOT: the server runs in cluster mode, which is not supported)" in told
+
+
+def test_a_check_leaves_nothing_in_redis(check: Check, distributed: dict[str, str], redis_url: str) -> None:
+    """Each consumer that falls silent costs the server a scan of its keys, for ever."""
+    check(**distributed)
+    with Redis.from_url(redis_url) as client:
+        left = [str(key) for key in client.keys("*") if b"LIMITS" not in key and b"sqr-jobs-check" not in key]
+    assert left == []
+
+
+def test_a_broker_that_is_far_away_is_a_note(
+    check: Check, distributed: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rings fail, the relay's do not, and jobs end within two seconds: nothing is wrong."""
+    monkeypatch.undo()  # a request's own patience
+    with _service(tmp_path, **distributed) as worker:
+        worker.maintenance(is_worker=True).announce()
+    parsed = make_url(distributed["broker_url"])
+    with Proxy(parsed.port or 6379) as proxy:
+        proxy.delay_s = 0.13
+        checked = check(**{**distributed, "broker_url": f"redis://127.0.0.1:{proxy.port}/0"})
+    assert checked.faults == []
+    assert "the relay rings instead, up to a second later" in checked.note("broker")
+    assert "each process counts for itself" in checked.note("limiter")
+    assert checked.ok("workers").startswith("1 consuming")
+
+
+class _Next(Report, name="report", version="v99", language="en"):
+    """The application's next version."""
+
+
+def test_templates_that_no_worker_knows_are_a_fault(
+    check: Check, distributed: dict[str, str], tmp_path: Path
+) -> None:
+    """The web processes were deployed first: each job of theirs loops until its deadline."""
+    with _service(tmp_path, templates=[_Next()], **distributed) as worker:
+        worker.maintenance(is_worker=True).announce()
+        told = check(**distributed).fault("workers")
+        assert "no worker knows report v1" in told
+        knows = Announcement(database=inspection.database_identity(worker), templates=("report v1",))
+        worker.queue.announce("other:1", knows)
+        told = check(**distributed).note("workers")
+    assert told.startswith("2 consuming, on this database: ")
+    assert "do not know report v1: they give its jobs back to the others" in told
+
+
 def test_a_limiter_out_of_reach_is_a_fault(check: Check, distributed: dict[str, str]) -> None:
     """The library goes on without it, each process for itself."""
     with nothing_there() as port:
         checked = check(limiter_url=f"redis://:canary@127.0.0.1:{port}/0", **distributed)
     told = checked.fault("limiter")
-    assert "its storage does not answer" in told
+    assert told.startswith(f"127.0.0.1:{port}/0: connection refused. ")
     assert "is SQR_JOBS_LIMITER_URL (by default the broker's) right?" in told
     assert "canary" not in told
 

@@ -1,5 +1,7 @@
 """`sqr-jobs db`: the tables come, change and go."""
 
+import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -7,7 +9,8 @@ import pytest
 from sqlalchemy import create_engine, inspect, text
 
 from sqr_jobs import migrations
-from tests.cli.commands import run
+from sqr_jobs.cli import main
+from tests.cli.commands import environment, run
 from tests.host.reports import FACTORY
 
 _HEAD = migrations.head()
@@ -74,15 +77,26 @@ def test_a_revision_that_does_not_exist_is_told_in_a_sentence(arguments: list[st
         (["upgrade"], "postgresql+psycopg://me:canary-password@127.0.0.1:9/jobs"),
         (["current"], "postgresql+psycopg://me:canary-password@127.0.0.1:9/jobs"),
         (["downgrade", "base"], "sqlite:////nowhere/at/all/jobs.db"),
+        (["current"], f"postgresql+psycopg://me:canary-password@{'a' * 64}.example/jobs"),
     ],
 )
-def test_a_database_out_of_reach_is_told_in_a_sentence(action: list[str], url: str, tmp_path: Path) -> None:
-    """A deployment's first log line says what is missing, and no password."""
-    answer = run("db", *action, home=tmp_path, database_url=url)
-    assert (answer.returncode, answer.stdout) == (1, "")
-    assert "Traceback" not in answer.stderr
-    assert answer.stderr.startswith("sqr-jobs: ")
-    assert "canary-password" not in answer.stderr
+def test_a_database_out_of_reach_is_told_in_a_sentence(
+    action: list[str],
+    url: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A deployment's first log line says what is unreachable, and no password."""
+    monkeypatch.setattr(os, "environ", environment(tmp_path, database_url=url))
+    assert main(["db", *action]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert re.match(
+        r"sqr-jobs: (127.0.0.1:9/jobs: .*connection refused|/nowhere/at/all/|SQR_JOBS_DA)", told.err
+    )
+    assert "sqr-jobs check" not in told.err
+    assert "canary-password" not in told.err
 
 
 def test_a_command_closes_its_connection(postgres_url: str, tmp_path: Path) -> None:

@@ -163,7 +163,7 @@ def test_an_outage_tells_the_next_step(
     status, out, err = run(*command)
     assert (status, out) == (1, "")
     assert err == (
-        "sqr-jobs: The database refused or did not answer (OperationalError). "
+        "sqr-jobs: The database refused or did not answer (SQLITE_CANTOPEN: the file can't be opened). "
         "Run `sqr-jobs check`: it says which part and what to do.\n"
     )
 

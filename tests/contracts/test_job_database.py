@@ -4,12 +4,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, select, text
+from sqlalchemy import Connection, Engine, create_engine, func, select, text
 
 from sqr_jobs import migrations
-from sqr_jobs.adapters.sql import Database, engine_for
+from sqr_jobs.adapters.sql import Database, engine_for, rehearsal
+from sqr_jobs.adapters.sql.rows import move
+from sqr_jobs.adapters.sql.tables import audit, idempotency, job
 from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.states import JobState
 from sqr_jobs.errors import ConfigurationError, DatabaseUnavailable
@@ -85,6 +88,24 @@ def test_a_database_that_never_answers_is_unavailable_after_its_timeout(scheme: 
             JobStore(silent).create()
         assert time.monotonic() - started < 6
         silent.close()
+
+
+def test_a_rehearsal_stores_nothing_and_no_worker_sees_its_job(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`sqr-jobs check` tries each write where real jobs are waiting."""
+    store, seen = JobStore(database), []
+
+    def look_and_move(*arguments: Any, **options: Any) -> bool:
+        seen.append(store.upkeep.count_due())
+        return move(*arguments, **options)
+
+    monkeypatch.setattr(rehearsal, "move", look_and_move)
+    rehearsal.rehearse(database, store.intake)
+    assert seen == [0]
+    with database.read() as connection:
+        for table in (job, audit, idempotency):
+            assert connection.execute(select(func.count()).select_from(table)).scalar_one() == 0
 
 
 def test_each_database_has_an_identity_of_its_own(database: Database, tmp_path: Path) -> None:

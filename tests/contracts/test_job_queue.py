@@ -17,6 +17,7 @@ from sqr_jobs.actors import ACTOR, QUEUE, declare_actors
 from sqr_jobs.adapters.dramatiq_queue import DramatiqQueue
 from sqr_jobs.adapters.embedded_worker import InProcessBroker
 from sqr_jobs.adapters.redis_broker import ringing_broker, working_broker
+from sqr_jobs.domain.announcement import Announcement
 from sqr_jobs.errors import DatabaseUnavailable
 from tests.contracts.queues import JOB_ID, queue_on
 from tests.servers.ports import wait_until
@@ -122,22 +123,22 @@ def test_a_message_whose_work_fails_is_gone_all_the_same(doorbell: Doorbell, err
 def test_workers_that_announce_themselves_are_told_with_their_database(doorbell: Doorbell) -> None:
     """`sqr-jobs check` finds a worker that looks at another database than the web process."""
     assert doorbell.queue.workers() == {}
-    doorbell.queue.announce("host:1", "database-1")
-    doorbell.queue.announce("host:1", "database-1")
-    assert dict(doorbell.queue.workers()) == {"host:1": "database-1"}
+    doorbell.queue.announce("host:1", Announcement(database="database-1"))
+    doorbell.queue.announce("host:1", Announcement(database="database-1"))
+    assert dict(doorbell.queue.workers()) == {"host:1": Announcement(database="database-1")}
 
 
 def test_a_worker_that_fell_silent_is_forgotten(redis_url: str) -> None:
     """A worker that died is no worker: the server lets its announcement lapse after 10 s."""
     broker = ringing_broker(redis_url)
     queue = queue_on(broker)
-    queue.announce("host:1", "database-1")
-    queue.announce("host:2", "database-1")
+    queue.announce("host:1", Announcement(database="database-1"))
+    queue.announce("host:2", Announcement(database="database-1"))
     with Redis.from_url(redis_url) as client:
         (of_first,) = [key for key in client.keys("*") if key.endswith(b"host:1")]
         assert 0 < client.ttl(of_first) <= 10
         client.expire(of_first, 0)
-    assert dict(queue.workers()) == {"host:2": "database-1"}
+    assert dict(queue.workers()) == {"host:2": Announcement(database="database-1")}
     broker.client.close()
 
 
@@ -145,10 +146,10 @@ def test_a_worker_long_gone_leaves_the_list(redis_url: str) -> None:
     """Each start of a worker has a new name; the list must not grow with them."""
     broker = ringing_broker(redis_url)
     queue = queue_on(broker)
-    queue.announce("host:1", "database-1")
+    queue.announce("host:1", Announcement(database="database-1"))
     with Redis.from_url(redis_url) as client:
         client.zadd("sqr_jobs:announced", {"host:1": time.time() - 3_601})
-        queue.announce("host:2", "database-1")
+        queue.announce("host:2", Announcement(database="database-1"))
         assert client.zrange("sqr_jobs:announced", 0, -1) == [b"host:2"]
     broker.client.close()
 

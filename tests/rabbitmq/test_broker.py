@@ -15,6 +15,7 @@ import pytest
 
 from sqr_jobs.actors import QUEUE, declare_actors
 from sqr_jobs.adapters.rabbitmq_broker import working_broker
+from sqr_jobs.domain.announcement import Announcement
 from sqr_jobs.errors import QueueUnavailable
 from tests.acceptance.program import ROOT
 from tests.contracts.test_job_queue import Doorbell
@@ -29,7 +30,7 @@ def test_a_broker_that_forgets_everything_is_no_error(doorbell: Doorbell, rabbit
     """I7: where the queue was is no queue; a ring is a ring all the same, on the connection that there is."""
     queue = doorbell.queue
     queue.ring(JOB_ID)
-    queue.announce("host:1", "database-1")
+    queue.announce("host:1", Announcement(database="database-1"))
     rabbitmq.delete_queues()
     queue.ring(JOB_ID)
     assert queue.waiting() == 1
@@ -47,7 +48,7 @@ def test_no_more_queues_are_made_than_the_two(doorbell: Doorbell, rabbitmq: Rabb
         wait_until(
             lambda: _exists(rabbitmq, "sqr_jobs"), seconds=2, what="the worker's queue, before any ring"
         )
-        doorbell.queue.announce("host:1", "database-1")
+        doorbell.queue.announce("host:1", Announcement(database="database-1"))
         doorbell.queue.ring(JOB_ID)
         wait_until(lambda: doorbell.processed, seconds=10, what="the ring")
     finally:

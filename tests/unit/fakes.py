@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
 
+from sqr_jobs.domain.announcement import Announcement
 from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.job import Claim, Document, Job, Renewal, TemplateRef
 from sqr_jobs.domain.states import JobState
@@ -213,7 +214,7 @@ class FakeQueue:
         self.rung: list[str] = []
         self._waiting = waiting
         self._breaks_after = breaks_after
-        self.announced: dict[str, str] = {}
+        self.announced: dict[str, Announcement] = {}
 
     def ring(self, job_id: str) -> None:
         """Ring."""
@@ -225,10 +226,10 @@ class FakeQueue:
         """Count what waits."""
         return self._waiting + len(self.rung)
 
-    def announce(self, worker: str, database: str) -> None:
+    def announce(self, worker: str, announcement: Announcement) -> None:
         """Remember a worker."""
-        self.announced[worker] = database
+        self.announced[worker] = announcement
 
-    def workers(self) -> Mapping[str, str]:
+    def workers(self) -> Mapping[str, Announcement]:
         """Tell them."""
         return self.announced

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from sqr_jobs import maintenance
+from sqr_jobs.domain.announcement import Announcement
 from sqr_jobs.errors import DatabaseUnavailable, QueueUnavailable
 from sqr_jobs.maintenance import Maintenance
 from tests.servers.ports import wait_until
@@ -165,12 +166,14 @@ def test_stopping_what_was_never_started_is_nothing() -> None:
     _maintenance(FakeUpkeep(), FakeQueue()).stop()
 
 
-def test_a_worker_announces_itself_and_its_database() -> None:
-    """`sqr-jobs check` compares it with the web process's own."""
+def test_a_worker_announces_itself_with_its_database_and_templates() -> None:
+    """`sqr-jobs check` compares them with the web process's own."""
     queue = FakeQueue()
-    _maintenance(FakeUpkeep(), queue, is_worker=True).announce()
-    ((worker, database),) = queue.announced.items()
-    assert database == "database-1"
+    known = {"templates": ["report v1"], "version": "1.2.3"}
+    _maintenance(FakeUpkeep(), queue, is_worker=True, **known).announce()
+    ((worker, announced),) = queue.announced.items()
+    assert announced == Announcement(database="database-1", templates=("report v1",), version="1.2.3")
+    assert Announcement.from_text(announced.to_text()) == announced
     assert worker.count(":") == 1
 
 

@@ -81,7 +81,7 @@ def test_the_announcement_and_the_relay_tell_of_a_broker_once_each(told: Told) -
             self.tried += 1
             raise QueueUnavailable("gone")
 
-        def announce(self, worker: str, database: str) -> None:
+        def announce(self, worker: str, announcement: object) -> None:
             self.announcements += 1
             raise QueueUnavailable("gone")
 
@@ -155,7 +155,7 @@ class _Parts:
 
     def ring(self, _job_id: str) -> None:
         if self.is_down:
-            raise QueueUnavailable("The broker did not answer (ConnectionError).")
+            raise QueueUnavailable("The broker refused or did not answer (connection refused).")
 
 
 def test_of_a_broker_out_of_reach_one_line_is_a_warning(told: Told, caplog: pytest.LogCaptureFixture) -> None:
@@ -168,7 +168,7 @@ def test_of_a_broker_out_of_reach_one_line_is_a_warning(told: Told, caplog: pyte
     reports._ring(job)
     levels = [level for level, _ in told()]
     assert levels == ["WARNING", "INFO", "INFO", "INFO", "INFO"]
-    assert "jobs are stored and wait: The broker did not answer (ConnectionError)." in told()[0][1]
+    assert "jobs are stored and wait: The broker refused or did not answer" in told()[0][1]
     assert told()[1][1] == f"job {job.job_id} is stored; the relay will ring for it"
     assert re.fullmatch(r"the broker answers again, after \d+ s", told()[4][1])
     of_jobs: list[Any] = caplog.records[1:4]

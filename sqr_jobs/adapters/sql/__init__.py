@@ -4,6 +4,7 @@ from sqr_jobs.adapters.sql.engine import Database, engine_for
 from sqr_jobs.adapters.sql.execution import SqlJobExecution
 from sqr_jobs.adapters.sql.intake import SqlJobIntake
 from sqr_jobs.adapters.sql.operations import SqlJobOperations
+from sqr_jobs.adapters.sql.rehearsal import rehearse
 from sqr_jobs.adapters.sql.retention import SqlJobRetention
 from sqr_jobs.adapters.sql.tables import metadata
 from sqr_jobs.adapters.sql.upkeep import SqlJobHistory, SqlJobUpkeep
@@ -18,4 +19,5 @@ __all__ = [
     "SqlJobUpkeep",
     "engine_for",
     "metadata",
+    "rehearse",
 ]

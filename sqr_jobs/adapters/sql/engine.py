@@ -19,7 +19,13 @@ from sqlalchemy import exc as sa_exc
 
 from sqr_jobs.adapters.sql.after_commit import Awaiting, collecting
 from sqr_jobs.adapters.sql.clock import epoch_ms
-from sqr_jobs.adapters.sql.dialects import dialect_named, dialect_of, is_fault_of_statement, lacks_tables
+from sqr_jobs.adapters.sql.dialects import (
+    dialect_named,
+    dialect_of,
+    is_fault_of_statement,
+    lacks_tables,
+    reason_of,
+)
 from sqr_jobs.adapters.sql.forking import ForkGate
 from sqr_jobs.errors import ConfigurationError, DatabaseUnavailable
 from sqr_jobs.forks import mind_forks
@@ -34,6 +40,7 @@ def engine_for(url: str, *, timeout_s: float, pool_size: int = 5) -> Engine:
     """
     try:
         parsed = make_url(url)
+        _ = (parsed.host or "").encode("idna")  # as sockets do, whose UnicodeError is no error of the driver
     except (sa_exc.ArgumentError, ValueError):
         raise ConfigurationError(
             "SQR_JOBS_DATABASE_URL is not a database URL. Set one such as "
@@ -156,9 +163,9 @@ def translated() -> Iterator[None]:
     except sa_exc.IntegrityError:
         raise
     except sa_exc.DBAPIError as error:
-        reason = type(error.orig).__name__
         if error.orig is not None and lacks_tables(error.orig):
             raise DatabaseUnavailable(_MISSING_TABLES) from None
+        reason = reason_of(error.orig)
         raise DatabaseUnavailable(f"The database refused or did not answer ({reason}).") from None
     except (sa_exc.TimeoutError, sa_exc.InvalidRequestError) as error:
         raise DatabaseUnavailable(f"No database connection could be had ({type(error).__name__}).") from None
@@ -177,7 +184,7 @@ def outages_translated() -> Iterator[None]:
     except (sa_exc.OperationalError, sa_exc.InterfaceError) as error:
         if error.orig is not None and is_fault_of_statement(error.orig):
             raise
-        reason = type(error.orig).__name__
+        reason = reason_of(error.orig)
         raise DatabaseUnavailable(f"The database refused or did not answer ({reason}).") from None
 
 

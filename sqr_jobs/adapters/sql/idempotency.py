@@ -70,7 +70,7 @@ class SqlIdempotency:
                 )
                 row = None
             if row is None:
-                return self._insert(connection, org_id, key)
+                return self.insert(connection, org_id, key)
         if row.fingerprint != key.fingerprint:
             raise IdempotencyKeyReused
         answered: str | None = row.job_id
@@ -80,7 +80,8 @@ class SqlIdempotency:
         question: Select[Any] = select(*idempotency.c, self._database.now.label("now"))
         return connection.execute(question.where(*_is(org_id, key))).one_or_none()
 
-    def _insert(self, connection: Connection, org_id: str, key: IdempotencyKey) -> Reservation | None:
+    def insert(self, connection: Connection, org_id: str, key: IdempotencyKey) -> Reservation | None:
+        """Reserve a key in this transaction; None where another request has it."""
         reservation = Reservation(org_id=org_id, key=key, token=secrets.token_hex(16))
         try:
             with connection.begin_nested():

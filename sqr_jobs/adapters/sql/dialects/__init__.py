@@ -8,7 +8,7 @@ from sqr_jobs.adapters.sql.dialects.postgresql import PostgreSql
 from sqr_jobs.adapters.sql.dialects.sqlite import Sqlite
 from sqr_jobs.errors import ConfigurationError
 
-__all__ = ["Dialect", "dialect_named", "dialect_of", "is_fault_of_statement", "lacks_tables"]
+__all__ = ["Dialect", "dialect_named", "dialect_of", "is_fault_of_statement", "lacks_tables", "reason_of"]
 
 _DIALECTS: tuple[Dialect, ...] = (PostgreSql(), MySql(), Sqlite())
 
@@ -37,3 +37,10 @@ def is_fault_of_statement(error: BaseException) -> bool:
 def lacks_tables(error: BaseException) -> bool:
     """Whether a driver says that a table or column of ours is not there."""
     return any(dialect.lacks_tables(error) for dialect in _DIALECTS)
+
+
+def reason_of(error: BaseException | None) -> str:
+    """Say why a driver failed, for logs; its class where nothing else is known."""
+    if error is None:
+        return "unknown"
+    return next(filter(None, (dialect.reason(error) for dialect in _DIALECTS)), type(error).__name__)

@@ -21,6 +21,10 @@ class Dialect(ABC):
     """How a URL of it begins, for a message."""
     drivers: ClassVar[Mapping[str, str]]
     """What a URL may name, and what is then used."""
+    port: ClassVar[int] = 0
+    """The port of a URL that names none."""
+    needed_rights: ClassVar[str]
+    """What to allow where jobs can't be stored, for a message."""
     lends_pool: ClassVar[bool] = True
     """Whether a host's pool is used as it is; else only its URL."""
     reads_without_transaction: ClassVar[bool] = False
@@ -69,6 +73,18 @@ class Dialect(ABC):
         """Whether what its driver calls operational tells of a wrong statement, and of no outage."""
         return self.lacks_tables(error)
 
+    @abstractmethod
+    def reason(self, error: BaseException) -> str | None:
+        """Say why its driver failed, for logs: no address, user, password or value. None where unknown."""
+
+    def address(self, url: URL) -> str:
+        """Name host, port and database of a URL for an operator, and nothing else of it."""
+        hosts = url.host or url.query.get("host") or "localhost"
+        host = hosts if isinstance(hosts, str) else ",".join(hosts)
+        if "@" in host:  # a password with an @ was cut in two
+            return "an address that can't be read: write special characters of the password as %-escapes"
+        return f"{host}:{url.port or self.port}/{url.database or ''}"
+
     def told(self, connection: Connection) -> str:
         """Name the server and its version, for an operator."""
         version = connection.dialect.server_version_info or ()
@@ -76,6 +92,10 @@ class Dialect(ABC):
 
     def check(self, connection: Connection) -> None:  # noqa: B027 - most have nothing to look for
         """Look for what is wrong with the server or the tables. Raises `ConfigurationError`."""
+
+    def creation_fault(self, connection: Connection) -> str | None:  # noqa: ARG002 - most can't ask
+        """Say what keeps this user from creating tables, and what to do about it; None where unknown."""
+        return None
 
     @abstractmethod
     def migrating(self, connection: Connection) -> AbstractContextManager[None]:

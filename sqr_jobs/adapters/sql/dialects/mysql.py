@@ -10,6 +10,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from sqr_jobs.adapters.sql.dialects.dialect import Dialect, dotted, needing_driver
+from sqr_jobs.adapters.sql.dialects.reasons import mysql_reason
 from sqr_jobs.adapters.sql.dialects.turns import turn
 from sqr_jobs.errors import ConfigurationError
 
@@ -59,6 +60,11 @@ class MySql(Dialect):
     names = frozenset({"mysql", "mariadb"})
     url = "mariadb+pymysql://"
     drivers = dict.fromkeys(("mysql", "mariadb", "mysql+pymysql", "mariadb+pymysql"), "mysql+pymysql")
+    port = 3306
+    needed_rights = (
+        "Its user needs SELECT, INSERT, UPDATE and DELETE on the tables sqr_jobs_*, and a server that takes "
+        "writes: docs/howto/mariadb.md."
+    )
     commits_each_step = True
 
     def make_engine(self, url: URL, *, timeout_s: float, pool_size: int) -> Engine:
@@ -121,6 +127,10 @@ class MySql(Dialect):
     def lacks_tables(self, error: BaseException) -> bool:
         """Read it from the number."""
         return bool(error.args) and error.args[0] in (_NO_SUCH_COLUMN, _NO_SUCH_TABLE)
+
+    def reason(self, error: BaseException) -> str | None:
+        """Read it from the number."""
+        return mysql_reason(error) if type(error).__module__.startswith("pymysql") else None
 
     def told(self, connection: Connection) -> str:
         """Say which of the two it is, whatever the URL says."""

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from sqlalchemy import URL, Connection, Engine, create_engine, text
 
 from sqr_jobs.adapters.sql.dialects.dialect import Dialect, needing_driver
+from sqr_jobs.adapters.sql.dialects.reasons import postgresql_reason
 from sqr_jobs.adapters.sql.dialects.turns import turn
 
 __all__ = ["PostgreSql"]
@@ -14,6 +15,9 @@ __all__ = ["PostgreSql"]
 _SET_TIMEOUTS = text(
     "SELECT set_config('statement_timeout', :ms, true), set_config('lock_timeout', :ms, true),"
     " set_config('idle_in_transaction_session_timeout', :twice, true)"
+)
+_SCHEMA = text(
+    "SELECT current_schema() AS name, has_schema_privilege(current_schema(), 'CREATE') AS takes_tables"
 )
 _LOCK_ORG = text("SELECT pg_advisory_xact_lock(hashtextextended(:org, 7305))")
 
@@ -24,6 +28,11 @@ class PostgreSql(Dialect):
     names = frozenset({"postgresql"})
     url = "postgresql+psycopg://"
     drivers = {"postgresql": "postgresql+psycopg", "postgresql+psycopg": "postgresql+psycopg"}  # noqa: RUF012
+    port = 5432
+    needed_rights = (
+        "Its role needs SELECT, INSERT, UPDATE and DELETE on the tables sqr_jobs_*, USAGE on the sequence "
+        "sqr_jobs_audit_audit_id_seq, and sessions that may write: docs/howto/postgresql.md."
+    )
     reads_without_transaction = True  # BEGIN and ROLLBACK are a message each
 
     def make_engine(self, url: URL, *, timeout_s: float, pool_size: int) -> Engine:
@@ -69,6 +78,22 @@ class PostgreSql(Dialect):
     def lacks_tables(self, error: BaseException) -> bool:
         """Read it from the class."""
         return type(error).__name__ in ("UndefinedTable", "UndefinedColumn")
+
+    def reason(self, error: BaseException) -> str | None:
+        """Read it from the SQLSTATE or libpq's text."""
+        return postgresql_reason(error) if type(error).__module__.startswith("psycopg") else None
+
+    def creation_fault(self, connection: Connection) -> str | None:
+        """Ask for the right on the schema that new tables go to."""
+        schema = connection.execute(_SCHEMA).one()
+        if schema.name is None:
+            return "no schema of the role's search_path exists. Create one, or set search_path to one"
+        if schema.takes_tables:
+            return None
+        return (
+            f"the role may not create tables in schema {schema.name}. As its owner, run: GRANT CREATE ON "
+            f"SCHEMA {schema.name} TO the role; or migrate as another role: docs/howto/postgresql.md"
+        )
 
     def migrating(self, connection: Connection) -> AbstractContextManager[None]:
         """Take a lock of the session, and no timeout: an index takes its time."""

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from sqr_jobs.adapters.sql.dialects.dialect import Dialect
+from sqr_jobs.adapters.sql.dialects.reasons import sqlite_reason
 from sqr_jobs.errors import ConfigurationError
 
 __all__ = ["Sqlite"]
@@ -18,6 +19,7 @@ class Sqlite(Dialect):
     names = frozenset({"sqlite"})
     url = "sqlite:///"
     drivers = {"sqlite": "sqlite", "sqlite+pysqlite": "sqlite"}  # noqa: RUF012
+    needed_rights = "This process must be able to write the file and its folder, on a volume with room."
     lends_pool = False  # WAL and BEGIN IMMEDIATE are decided per connection
     migrates_as_one = True
 
@@ -74,6 +76,14 @@ class Sqlite(Dialect):
         return is_its_own and not any(
             word in str(error) for word in ("locked", "busy", "unable", "I/O", "full")
         )
+
+    def reason(self, error: BaseException) -> str | None:
+        """Read it from the result code."""
+        return sqlite_reason(error) if type(error).__module__ == "sqlite3" else None
+
+    def address(self, url: URL) -> str:
+        """Name the file."""
+        return url.database or "a file without a name"
 
     @contextmanager
     def migrating(self, connection: Connection) -> Iterator[None]:
