@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from sqr_jobs.domain.failures import JobErrorCode
+from sqr_jobs.domain.glyphs import MissingGlyphs
 from sqr_jobs.domain.job import Claim, Document
 from sqr_jobs.errors import (
     AttemptAborted,
@@ -79,9 +80,15 @@ class Processor:
 
     def _attempt(self, claim: Claim, lease: Lease, claimed_at: float) -> None:
         try:
-            document = self._make(claim, lease)
+            document, missing = self._make(claim, lease)
             duration_ms = round((self._now() - claimed_at) * 1000)
-            if not self._insist(lease, lambda: self._jobs.complete(claim, document, duration_ms=duration_ms)):
+            if missing is not None:
+                counts = missing.characters, missing.for_log()
+                self._log(logging.WARNING, "%d characters were drawn without a glyph (%s)", claim, *counts)
+            note = missing.for_history() if missing is not None else None
+            if not self._insist(
+                lease, lambda: self._jobs.complete(claim, document, duration_ms=duration_ms, note=note)
+            ):
                 self._log(logging.WARNING, "fenced off: another attempt owns the job", claim)
         except AttemptFailed as failure:
             self._end_failed(claim, lease, failure)
@@ -98,7 +105,7 @@ class Processor:
             broken = AttemptFailed(JobErrorCode.RENDER_CRASHED, f"{type(error).__name__}: {error}")
             self._end_failed(claim, lease, broken)
 
-    def _make(self, claim: Claim, lease: Lease) -> Document:
+    def _make(self, claim: Claim, lease: Lease) -> tuple[Document, MissingGlyphs | None]:
         job = claim.job
         order = RenderOrder(
             job_id=job.job_id,
@@ -116,7 +123,8 @@ class Processor:
             raise AttemptFailed(JobErrorCode.STORAGE_UNAVAILABLE, str(error), reason=str(error)) from None
         finally:
             produced.release()
-        return Document(key=claim.document_key, size=produced.size, sha256=produced.sha256)
+        document = Document(key=claim.document_key, size=produced.size, sha256=produced.sha256)
+        return document, produced.missing_glyphs
 
     def _end_aborted(self, claim: Claim, *, delay_ms: int = 0, cause: str | None = None) -> None:
         try:
@@ -136,7 +144,10 @@ class Processor:
                     ),
                 )
             else:
-                self._insist(lease, lambda: self._jobs.fail(claim, failure.code, failure.cause))
+                self._insist(
+                    lease,
+                    lambda: self._jobs.fail(claim, failure.code, failure.cause, is_final=failure.is_final),
+                )
         except (LeaseLost, AttemptAborted, DatabaseUnavailable) as ending:
             self._log(logging.WARNING, "the failure could not be recorded: %s", claim, ending)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqr_jobs.adapters.render_child import LOOK_AGAIN_S, RenderChild
 from sqr_jobs.domain.failures import JobErrorCode
+from sqr_jobs.domain.glyphs import MissingGlyphs
 from sqr_jobs.errors import AttemptFailed, ConfigurationError, FactoryFailed
 from sqr_jobs.leases import Lease
 from sqr_jobs.logs import Outage
@@ -80,7 +81,7 @@ class ChildProducer:
         try:
             reply = self._ask(child, order, lease)
             if "size" in reply:
-                return self._produced(child, is_worn=bool(reply.get("worn")))
+                return self._produced(child, reply)
         except BaseException:
             child.kill()
             raise
@@ -93,6 +94,7 @@ class ChildProducer:
             str(reply["cause"]),
             reason=str(reply["reason"]),
             stack=str(reply["stack"]),
+            is_final=bool(reply.get("is_final")),
         )
 
     def close(self) -> None:
@@ -103,14 +105,19 @@ class ChildProducer:
         for child in idle:
             child.kill()
 
-    def _produced(self, child: RenderChild, *, is_worn: bool) -> ProducedDocument:
-        child.is_worn = is_worn
+    def _produced(self, child: RenderChild, reply: dict[str, Any]) -> ProducedDocument:
+        child.is_worn = bool(reply.get("worn"))
+        missing = reply["missing_glyphs"]
         child.output.seek(0)
         sha256 = hashlib.file_digest(child.output, "sha256").hexdigest()
         size = child.output.tell()
         child.output.seek(0)
         return ProducedDocument(
-            file=child.output, size=size, sha256=sha256, release=lambda: self._put_back(child)
+            file=child.output,
+            size=size,
+            sha256=sha256,
+            release=lambda: self._put_back(child),
+            missing_glyphs=MissingGlyphs.from_message(missing) if missing else None,
         )
 
     def _ask(self, child: RenderChild, order: RenderOrder, lease: Lease) -> dict[str, Any]:

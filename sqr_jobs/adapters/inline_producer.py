@@ -22,7 +22,7 @@ class InlineProducer:
         """Make the document, then look at the lease."""
         file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by release
         try:
-            size = make_document(self._catalog, order, file, max_bytes=self._output_bytes)
+            made = make_document(self._catalog, order, file, max_bytes=self._output_bytes)
             lease.check()
         except BaseException:
             file.close()
@@ -30,7 +30,13 @@ class InlineProducer:
         file.seek(0)
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)
-        return ProducedDocument(file=file, size=size, sha256=sha256, release=file.close)
+        return ProducedDocument(
+            file=file,
+            size=made.size,
+            sha256=sha256,
+            release=file.close,
+            missing_glyphs=made.missing_glyphs,
+        )
 
     def warm(self) -> None:
         """Do nothing: there are no children."""

@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from sqr_jobs.doctor import application, documents, servers
+from sqr_jobs.doctor import application, documents, guard, servers
 from sqr_jobs.doctor.findings import Finding, Note, Verdict
 from sqr_jobs.errors import ConfigurationError, SqrJobsError, Unavailable
 from sqr_jobs.factory import load_factory
@@ -19,6 +19,7 @@ _LOOKS: tuple[tuple[str, Callable[[System], str]], ...] = (
     ("factory", application.factory),
     ("templates", application.templates),
     ("render child", application.render_child),
+    ("guard", guard.layout_guard),
     ("tokens", application.tokens),
     ("database", servers.database),
     ("migrations", servers.migrations),

@@ -14,12 +14,13 @@ import resource
 import signal
 import sys
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqr_jobs.documents.guard import Guard
 from sqr_jobs.documents.pipes import pack, read_message
-from sqr_jobs.documents.production import failure_code, make_document
+from sqr_jobs.documents.production import Made, failure_code, make_document
 from sqr_jobs.documents.template import Catalog
 from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.job import TemplateRef
@@ -62,6 +63,7 @@ def main(arguments: list[str]) -> int:
         return 1
     guard = Guard()
     _warm_up()
+    guard.run(lambda: None)  # its thread's stack belongs to the baseline
     baseline = _address_space()
     _send(replies, {"ready": True})
     while (message := read_message(orders)) is not None:
@@ -119,21 +121,21 @@ def _warm_up() -> None:
 def _answer(
     order: RenderOrder, limits: "_Limits", catalog: Catalog, guard: Guard, output_fd: int
 ) -> dict[str, Any]:
-    def loaded() -> None:
-        guard.close()
+    def guarded(layout: Callable[[], Made]) -> Made:
         limits.bound_output()
+        return guard.run(layout)
 
     os.ftruncate(output_fd, 0)
     os.lseek(output_fd, 0, os.SEEK_SET)
     try:
         limits.set()
         with os.fdopen(os.dup(output_fd), "w+b") as output:
-            size = make_document(
+            made = make_document(
                 catalog,
                 order,
                 output,
                 max_bytes=limits.output_bytes,
-                loaded=loaded,
+                guarded=guarded,
             )
     except AttemptFailed as failure:
         return {
@@ -141,6 +143,7 @@ def _answer(
             "cause": failure.cause[:10_000],
             "reason": failure.reason,
             "stack": failure.stack,
+            "is_final": failure.is_final,
         }
     except MemoryError:
         return {"code": JobErrorCode.OUT_OF_MEMORY, "cause": "MemoryError", "reason": "", "stack": ""}
@@ -149,8 +152,8 @@ def _answer(
         return {"code": failure_code(error), "cause": cause, "reason": cause, "stack": ""}
     finally:
         limits.lift()
-        guard.open()
-    return {"size": size}
+    missing = made.missing_glyphs
+    return {"size": made.size, "missing_glyphs": asdict(missing) if missing else None}
 
 
 def _order(fields: dict[str, Any]) -> RenderOrder:

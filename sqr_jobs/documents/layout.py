@@ -1,6 +1,8 @@
 """From flowables to pages, with ReportLab."""
 
+import functools
 import io
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, SupportsIndex, overload
 
@@ -10,6 +12,7 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, KeepTogether, PageTemplate
 
+from sqr_jobs.documents.glyphs import CountingText
 from sqr_jobs.documents.page import Page, define_total
 from sqr_jobs.documents.template import Template
 from sqr_jobs.documents.text import REGULAR, Paragraph, register_fonts
@@ -19,22 +22,34 @@ __all__ = ["lay_out"]
 _AHEAD = 32
 
 
-def lay_out(template: Template[Any], data: BaseModel) -> bytes:
+def lay_out(template: Template[Any], data: BaseModel, *, missing: Counter[str] | None = None) -> bytes:
     """Lay out a template's flowables into an unfinished PDF; the same content gives the same bytes.
 
     Flowables are pulled one by one as pages fill, so a generator's content is never held as a whole.
+    Characters whose font has no glyph for them are counted in `missing`.
     """
     register_fonts()
     rl_config.useA85 = 0  # ASCII85 would grow each stream by a quarter, for finishing to take back
     buffer = io.BytesIO()
     document = _Document(buffer, template, data)
     content = _Pulled(template.flowables(data)) or [Paragraph("")]  # a PDF has at least one page
-    document.build(content, canvasmaker=_Canvas)
+    canvas = functools.partial(_Canvas, missing=Counter() if missing is None else missing)
+    document.build(content, canvasmaker=canvas)
     return buffer.getvalue()
 
 
 class _Canvas(Canvas):
-    """Draws inline images as ordinary ones: ReportLab can write them inline with ASCII85 only."""
+    """Draws inline images as ordinary ones: ReportLab can write them inline with ASCII85 only.
+
+    And counts the characters that are drawn without a glyph.
+    """
+
+    def __init__(self, *arguments: Any, missing: Counter[str], **keywords: Any) -> None:
+        self._missing = missing
+        super().__init__(*arguments, **keywords)
+
+    def beginText(self, x: float = 0, y: float = 0, direction: Any = None) -> CountingText:  # noqa: N802
+        return CountingText(self, x, y, direction, self._missing)
 
     def drawInlineImage(  # noqa: N802, PLR0917 - ReportLab's name and parameters
         self,

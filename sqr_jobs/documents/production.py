@@ -1,7 +1,9 @@
 """One document, from the order to the finished bytes: load, validate, lay out, finish."""
 
 import errno
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
@@ -10,17 +12,29 @@ from pydantic import BaseModel, ValidationError
 from sqr_jobs.documents.template import Catalog, ReportRequest, Template
 from sqr_jobs.documents.text import line
 from sqr_jobs.domain.failures import JobErrorCode
+from sqr_jobs.domain.glyphs import MissingGlyphs
 from sqr_jobs.errors import AttemptFailed
 from sqr_jobs.logs import stack_of
 from sqr_jobs.ports import RenderOrder
 
-__all__ = ["failure_code", "make_document"]
+__all__ = ["Made", "failure_code", "make_document"]
 
+_MISTAKES = (TypeError, AttributeError, NameError, ImportError)
+"""Of a `load` that raises them, the next try will raise the same."""
 _WRITE_FAULTS = {
     errno.EFBIG: JobErrorCode.OUTPUT_TOO_LARGE,
     errno.ENOSPC: JobErrorCode.STORAGE_UNAVAILABLE,
     errno.EDQUOT: JobErrorCode.STORAGE_UNAVAILABLE,
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A document that was written."""
+
+    size: int
+    """Bytes."""
+    missing_glyphs: MissingGlyphs | None
 
 
 def make_document(
@@ -29,12 +43,12 @@ def make_document(
     output: BinaryIO,
     *,
     max_bytes: int,
-    loaded: Callable[[], None] = lambda: None,
-) -> int:
-    """Write the finished document to `output` and return its size in bytes.
+    guarded: Callable[[Callable[[], Made]], Made] = lambda layout: layout(),
+) -> Made:
+    """Write the finished document to `output`.
 
-    `loaded` is called between `load` and the layout. Raises `AttemptFailed` with the code of the step that
-    raised, whatever it raised.
+    `guarded` is given what comes after `load`, and calls it. Raises `AttemptFailed` with the code of the step
+    that raised.
     """
     template = catalog.get(order.template)
     if template is None:
@@ -42,9 +56,8 @@ def make_document(
         raise AttemptFailed(JobErrorCode.TEMPLATE_NOT_FOUND, missing, reason=missing)
     created_at = datetime.fromtimestamp(order.created_at / 1000, UTC)
     data = _load(template, order, created_at)
-    loaded()
     try:
-        return _render(template, data, created_at, output, max_bytes)
+        return guarded(lambda: _render(template, data, created_at, output, max_bytes))
     except AttemptFailed:
         raise
     except MemoryError as error:
@@ -73,13 +86,16 @@ def _load(template: Template[Any], order: RenderOrder, created_at: datetime) -> 
         raise AttemptFailed(JobErrorCode.REPORT_DATA_INVALID, _cause(error), stack=stack_of(error)) from None
     except BaseException as error:  # noqa: BLE001
         raise AttemptFailed(
-            JobErrorCode.REPORT_DATA_UNAVAILABLE, _cause(error), stack=stack_of(error)
+            JobErrorCode.REPORT_DATA_UNAVAILABLE,
+            _cause(error),
+            stack=stack_of(error),
+            is_final=isinstance(error, _MISTAKES),
         ) from None
 
 
 def _render(
     template: Template[Any], data: BaseModel, created_at: datetime, output: BinaryIO, max_bytes: int
-) -> int:
+) -> Made:
     from sqr_jobs.documents.finishing import About, finish  # noqa: PLC0415 - ReportLab and pikepdf
     from sqr_jobs.documents.layout import lay_out  # noqa: PLC0415
 
@@ -90,12 +106,13 @@ def _render(
         language=template.language,
         created_at=created_at,
     )
-    finish(lay_out(template, data), output, about)
+    missing: Counter[str] = Counter()
+    finish(lay_out(template, data, missing=missing), output, about)
     size = output.tell()
     if size > max_bytes:
         too_large = f"{size} bytes, {max_bytes} are allowed"
         raise AttemptFailed(JobErrorCode.OUTPUT_TOO_LARGE, too_large, reason=too_large)
-    return size
+    return Made(size=size, missing_glyphs=MissingGlyphs.counted(missing))
 
 
 def _cause(error: BaseException) -> str:

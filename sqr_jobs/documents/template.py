@@ -13,6 +13,7 @@ from sqr_jobs.domain.caller import Caller, User
 from sqr_jobs.domain.filenames import default_filename, safe_filename
 from sqr_jobs.domain.job import TemplateRef
 from sqr_jobs.errors import ConfigurationError
+from sqr_jobs.ports.conformity import check_conformity
 
 if TYPE_CHECKING:
     from reportlab.pdfgen.canvas import Canvas
@@ -87,8 +88,9 @@ class Template(ABC, Generic[Data]):
     def load(self, request: ReportRequest) -> Data:
         """Fetch the report's data.
 
-        Whatever it raises is `REPORT_DATA_UNAVAILABLE` and tried again; data that the model refuses is
-        `REPORT_DATA_INVALID` and is not.
+        What it raises is `REPORT_DATA_UNAVAILABLE` and tried again, unless it is a mistake in the code
+        (`TypeError`, `AttributeError`, `NameError`, `ImportError`). Data that the model refuses is
+        `REPORT_DATA_INVALID` and not tried again.
         """
 
     @abstractmethod
@@ -130,7 +132,7 @@ class Catalog:
         choose: Callable[[Caller, User], type[Template[Any]] | Template[Any]] | None = None,
     ) -> None:
         self._templates: dict[TemplateRef, Template[Any]] = {}
-        for template in templates:
+        for template in _instances(templates):
             ref = TemplateRef(name=template.name, version=template.version)
             if ref in self._templates:
                 raise ConfigurationError(f"Two templates are called {ref}. Give one another name or version.")
@@ -165,6 +167,25 @@ class Catalog:
         """Name a document; one whose template is gone gets the default name."""
         known = self._templates.get(template)
         return safe_filename(known.filename(user, job_id) if known else default_filename(user, job_id))
+
+
+def _instances(templates: Any) -> Iterator[Template[Any]]:
+    """Refuse what is no template, or one that can't be called as it will be."""
+    try:
+        given = list(templates)
+    except TypeError:
+        raise ConfigurationError("templates= needs a list: templates=[MyReport()].") from None
+    for template in given:
+        if inspect.isclass(template) and issubclass(template, Template):
+            name = template.__name__
+            raise ConfigurationError(f"templates= got the class {name}. Pass an instance: {name}(…).")
+        if not isinstance(template, Template):
+            kind = template.__name__ if inspect.isclass(template) else type(template).__name__
+            raise ConfigurationError(
+                f"templates= got {kind}, which is no sqr_jobs.Template. Derive it from one."
+            )
+        check_conformity(template, Template, passed_as="templates=")
+        yield template
 
 
 def _data_model(template: type[Template[Any]]) -> type[BaseModel]:

@@ -19,7 +19,7 @@ class JobErrorCode(StrEnum):
         return unknown
 
     REPORT_DATA_UNAVAILABLE = "REPORT_DATA_UNAVAILABLE"
-    """The template's `load` raised. Tried again."""
+    """The template's `load` raised. Tried again, unless it raised for a mistake in its code."""
     REPORT_DATA_INVALID = "REPORT_DATA_INVALID"
     """`load` gave what the data model refuses. Not tried again."""
     RENDER_FAILED = "RENDER_FAILED"
@@ -89,18 +89,21 @@ def after_failure(
     left_ms: int,
     policy: RetryPolicy,
     jitter: float,
+    is_final: bool = False,
 ) -> RetryLater | GiveUp:
     """Decide what follows a failed attempt.
 
     `failures` and `crashes` count the attempts before this one, `same_before` those of them that failed
     with this very code; `left_ms` is the time to the deadline; `jitter` in [-1, 1] moves the wait by up
-    to 20 %, so that jobs that failed together do not come back together.
+    to 20 %, so that jobs that failed together do not come back together. `is_final` says that another try
+    can't help.
     """
     crashed = code in _CRASHES
     failures, crashes = failures + (not crashed), crashes + crashed
     delay_ms = round(policy.backoff_ms * 2 ** (max(failures + crashes, 1) - 1) * (1 + 0.2 * jitter))
     hopeless = (
-        code in _NEVER_AGAIN
+        is_final
+        or code in _NEVER_AGAIN
         or (code in _ONCE_AGAIN and same_before >= 1)
         or failures >= policy.max_failures
         or crashes >= policy.max_crashes

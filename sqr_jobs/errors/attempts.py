@@ -19,14 +19,24 @@ class AttemptFailed(AttemptEnded):
 
     `cause` is internal text for the audit row and may hold personal data. For the log there are `reason`, in
     words of our own, and `stack`, which names files, lines and functions, without messages or values.
+    `is_final` says that another try can't help, though others with this code are tried again.
     """
 
-    def __init__(self, code: "JobErrorCode", cause: str, *, reason: str = "", stack: str = "") -> None:
+    def __init__(
+        self,
+        code: "JobErrorCode",
+        cause: str,
+        *,
+        reason: str = "",
+        stack: str = "",
+        is_final: bool = False,
+    ) -> None:
         super().__init__(str(code))
         self.code = code
         self.cause = cause
         self.reason = reason
         self.stack = stack
+        self.is_final = is_final
 
 
 class AttemptAborted(AttemptEnded):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
+from sqr_jobs.domain.glyphs import MissingGlyphs
 from sqr_jobs.domain.job import TemplateRef
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class ProducedDocument:
     """64 hexadecimal digits."""
     release: Callable[[], None] = field(repr=False)
     """Must be called when the bytes are no longer needed; the worker does, a store need not."""
+    missing_glyphs: MissingGlyphs | None = None
+    """Characters that were drawn without a glyph; None where each had one."""
 
 
 class DocumentProducer(Protocol):

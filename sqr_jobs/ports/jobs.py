@@ -69,12 +69,22 @@ class JobExecution(Protocol):
         """Extend the leases from now on, all at once; a row that somebody locks holds up no other."""
         ...
 
-    def complete(self, claim: Claim, document: Document, *, duration_ms: int) -> bool:
-        """Make the job COMPLETE. Repeating a call that was carried out is True again."""
+    def complete(
+        self, claim: Claim, document: Document, *, duration_ms: int, note: str | None = None
+    ) -> bool:
+        """Make the job COMPLETE. Repeating a call that was carried out is True again.
+
+        `note` is kept in the job's history, as the cause of the change.
+        """
         ...
 
-    def fail(self, claim: Claim, code: JobErrorCode, cause: str) -> JobState | None:
-        """End the attempt: RETRY_WAIT or FAILED, as the domain decides; None where fenced off."""
+    def fail(
+        self, claim: Claim, code: JobErrorCode, cause: str, *, is_final: bool = False
+    ) -> JobState | None:
+        """End the attempt: RETRY_WAIT or FAILED, as the domain decides; None where fenced off.
+
+        With `is_final` it is FAILED.
+        """
         ...
 
     def give_back(

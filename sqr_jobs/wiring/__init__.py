@@ -9,6 +9,7 @@ from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.errors import ConfigurationError
 from sqr_jobs.factory import path_of
 from sqr_jobs.ports import AsyncUserDirectory, Authenticator, DocumentStore, UserDirectory
+from sqr_jobs.ports.conformity import check_conformity, check_function
 from sqr_jobs.report_jobs import ReportJobs
 from sqr_jobs.settings import Settings
 from sqr_jobs.wiring import parts
@@ -42,6 +43,15 @@ def build_report_jobs(
     of `templates`; `choose_rate_limit` an org's quota, by default (and for None) that of the settings.
     Raises `ConfigurationError`.
     """
+    check_conformity(users, UserDirectory, passed_as="users=", may_be_async=True)
+    if authenticator is not None:
+        check_conformity(authenticator, Authenticator, passed_as="authenticator=")
+    if documents is not None:
+        check_conformity(documents, DocumentStore, passed_as="documents=")
+    if choose_template is not None:
+        check_function(choose_template, "caller", "user", passed_as="choose_template=")
+    if choose_rate_limit is not None:
+        check_function(choose_rate_limit, "caller", passed_as="choose_rate_limit=")
     system = System(
         settings or Settings(),
         users=users,

@@ -15,7 +15,16 @@ from sqr_jobs import (
 from tests.host.people import People
 from tests.host.reports import Report
 
-__all__ = ["Store", "exits", "only_here", "own_authenticator", "own_store", "raises", "without_templates"]
+__all__ = [
+    "Store",
+    "exits",
+    "only_here",
+    "own_authenticator",
+    "own_store",
+    "raises",
+    "with_a_class",
+    "without_templates",
+]
 
 
 class Store:
@@ -73,6 +82,11 @@ def only_here() -> ReportJobs:
 def without_templates() -> ReportJobs:
     """Forget them."""
     return build_report_jobs(Settings(), users=People(), templates=[])
+
+
+def with_a_class() -> ReportJobs:
+    """Forget to make an instance."""
+    return build_report_jobs(Settings(), users=People(), templates=[Report])  # type: ignore[list-item]
 
 
 def raises() -> ReportJobs:

@@ -12,6 +12,8 @@ import pytest
 from sqr_jobs import ConfigurationError, Settings, build_report_jobs, migrations
 from sqr_jobs.doctor import application, examination
 from sqr_jobs.doctor.findings import Note
+from sqr_jobs.doctor.guard import layout_guard
+from sqr_jobs.documents.sandbox import KernelLayers
 from sqr_jobs.wiring import parts, system_of
 from tests.cli.checks import Check
 from tests.cli.commands import ROOT, environment
@@ -32,8 +34,8 @@ def test_a_service_in_order_has_a_line_for_each_part_and_exits_with_0(check: Che
     checked = check(database_url=url, render=None, jwt_key=KEY, jwt_algorithms="HS256")
     assert {verdict for verdict, _ in checked.lines.values()} == {"ok"}
     assert list(checked.lines) == [
-        "settings", "factory", "templates", "render child", "tokens", "database", "migrations", "broker",
-        "workers", "limiter", "documents", "credentials", "limits",
+        "settings", "factory", "templates", "render child", "guard", "tokens", "database", "migrations",
+        "broker", "workers", "limiter", "documents", "credentials", "limits",
     ]  # fmt: skip
     assert checked.status == 0
 
@@ -42,7 +44,7 @@ def test_the_other_parts_are_looked_at_after_a_fault(check: Check) -> None:
     """One run shows all there is to mend."""
     checked = check()
     assert checked.faults == ["migrations"]
-    assert len(checked.lines) == 13
+    assert len(checked.lines) == 14
 
 
 def test_a_wrong_setting_is_a_fault_of_the_settings(check: Check) -> None:
@@ -80,6 +82,7 @@ def test_what_kubernetes_sets_is_nobodys_mistake(check: Check) -> None:
         (f"{_HOSTS}:nothing", rf".*{_HOSTS} has no function nothing. Name the function that returns .*"),
         ("os:getcwd", r"The factory returned str. It must return build_report_jobs\(…\)."),
         (f"{_HOSTS}:without_templates", r"No template is registered. .*"),
+        (f"{_HOSTS}:with_a_class", r"templates= got the class Report. Pass an instance: Report\(…\)."),
     ],
 )
 def test_a_factory_that_can_t_be_had_is_a_fault(check: Check, factory: str | None, words: str) -> None:
@@ -140,6 +143,29 @@ def test_rendering_inline_is_a_note(check: Check) -> None:
     checked = check(render="inline")
     assert checked.note("render child").startswith("none: SQR_JOBS_RENDER=inline is for tests")
     assert checked.note("limits") == "no limit holds with SQR_JOBS_RENDER=inline"
+    assert checked.note("guard").startswith("none: ")
+
+
+@pytest.mark.parametrize(
+    ("landlock", "seccomp", "held", "missing"),
+    [
+        (7, True, "audit hook, Landlock, seccomp", ""),
+        (0, True, "audit hook, seccomp", "Landlock is missing"),
+        (7, False, "audit hook, Landlock", "seccomp is missing"),
+        (0, False, "audit hook", "Landlock is missing"),
+    ],
+)
+def test_the_layers_of_the_guard_that_hold_here_are_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, landlock: int, seccomp: bool, held: str, missing: str
+) -> None:
+    """What C code may do where the kernel lacks one is to be known before a template relies on it."""
+    here = KernelLayers(landlock=landlock, seccomp=seccomp)
+    monkeypatch.setattr("sqr_jobs.doctor.guard.layers_here", lambda: here)
+    system = system_of(build_report_jobs(Settings(data_dir=tmp_path), users=People(), templates=[Report()]))
+    shown = layout_guard(system)
+    assert shown.split("; ")[0] == f"layouts are restricted by {held}"
+    assert isinstance(shown, Note) is bool(missing)
+    assert missing in shown
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin"])

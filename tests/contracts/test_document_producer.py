@@ -109,6 +109,29 @@ def test_a_template_that_fails_is_told_by_its_code(
     assert document(producer).startswith(b"%PDF")
 
 
+@pytest.mark.parametrize(("user_id", "is_final"), [("U-MISTAKE", True), ("U-NODATA", False)])
+def test_a_mistake_in_load_is_not_tried_again(
+    producer: DocumentProducer, user_id: str, is_final: bool
+) -> None:
+    """An outage passes; a wrong name in the code does not, and four more tries would only hide it."""
+    with pytest.raises(AttemptFailed) as caught:
+        document(producer, user_id)
+    assert (caught.value.code, caught.value.is_final) == (JobErrorCode.REPORT_DATA_UNAVAILABLE, is_final)
+
+
+def test_characters_without_a_glyph_are_counted_however_they_are_drawn(producer: DocumentProducer) -> None:
+    """`Age ≥ 18` and `Age ≤ 18` print alike, so somebody must hear of it."""
+    produced = producer.produce(order("U-GLYPHS"), lease())
+    produced.release()
+    assert produced.missing_glyphs is not None
+    counts = {chr(code): count for code, count in produced.missing_glyphs.most}
+    assert counts == {"≥": 2, "→": 1, "✓": 1, "ж": 1, "☐": 1, "⌘": 1, "─": 1, "①": 1, "☎": 1}
+    assert (produced.missing_glyphs.characters, produced.missing_glyphs.code_points) == (10, 9)
+    produced = producer.produce(order(), lease())
+    produced.release()
+    assert produced.missing_glyphs is None
+
+
 def test_a_template_may_print(producer: DocumentProducer) -> None:
     """Someone's forgotten print() must not be taken for a reply."""
     assert document(producer, "U-PRINT").startswith(b"%PDF")

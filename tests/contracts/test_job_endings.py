@@ -26,6 +26,22 @@ def test_completing_records_the_document(store: JobStore) -> None:
     assert store.story(job.job_id) == ["create", "claim", "complete"]
 
 
+def test_a_final_failure_is_not_tried_again(store: JobStore) -> None:
+    """I9: with a code of which others are."""
+    claim = store.claimed()
+    assert store.execution.fail(claim, JobErrorCode.REPORT_DATA_UNAVAILABLE, "", is_final=True) == "FAILED"
+    job = store.read(claim.job.job_id)
+    assert (job.state, job.error_code, job.failures) == ("FAILED", "REPORT_DATA_UNAVAILABLE", 1)
+
+
+def test_a_note_on_the_document_stands_in_the_history(store: JobStore) -> None:
+    """What the document lacks is found where one asks about the job."""
+    claim = store.claimed()
+    note = "missing glyphs: U+2265 x1"
+    assert store.execution.complete(claim, document_of(claim), duration_ms=1, note=note)
+    assert store.history.history(claim.job.job_id)[-1].cause == note
+
+
 def test_completing_after_a_failed_try_leaves_no_error_behind(store: JobStore) -> None:
     """A COMPLETE job with an errorCode would make a client doubt its document."""
     first = store.claimed()

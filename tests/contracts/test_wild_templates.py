@@ -63,19 +63,6 @@ def test_what_a_template_started_dies_with_it(wild: ChildProducer, signals: Path
     wait_until(lambda: is_gone(grandchild), seconds=2, what="the grandchild's end")
 
 
-def test_a_layout_may_neither_connect_nor_write_nor_start_anything(
-    wild: ChildProducer, signals: Path
-) -> None:
-    """An image's address that came from a user must not become a request from inside the network."""
-    for user_id in ("U-NET", "U-NAME", "U-SHELL", "U-WRITE"):
-        with pytest.raises(AttemptFailed) as caught:
-            document(wild, user_id)
-        assert caught.value.code is JobErrorCode.RENDER_FAILED, user_id
-        assert "PermissionError" in caught.value.cause, user_id
-    assert not (signals / "written").exists()
-    assert document(wild).startswith(b"%PDF")
-
-
 def test_an_error_with_any_text_comes_over_whole(wild: ChildProducer) -> None:
     """Whatever the text, it is data on the pipe and never the end of the child."""
     for user_id, begin in (

@@ -63,6 +63,8 @@ class Report(Template[ReportData], name="report", version="v1", language="en"):
         _tell(user_id, f"{request.job_id} {os.getpid()}\n")
         if user_id.startswith("U-NODATA"):
             raise ConnectionError(f"no data on {user_id}")
+        if user_id.startswith("U-MISTAKE"):
+            user_id.no_such_attribute  # type: ignore[attr-defined]  # noqa: B018
         if user_id.startswith("U-BADDATA"):
             return ReportData.model_validate({"user_id": user_id, "name": 3})
         user = person(user_id)
@@ -71,6 +73,8 @@ class Report(Template[ReportData], name="report", version="v1", language="en"):
     def flowables(self, data: ReportData) -> "Iterator[Flowable]":
         yield Paragraph(f"Report on {data.name}", "title")
         _go_wrong(data)
+        if data.user_id == "U-GLYPHS":
+            yield from _without_glyphs()
         for number in range(data.paragraphs):
             yield Paragraph(f"Paragraph {number} on {data.name} <b>not bold</b> & so on.")
 
@@ -109,6 +113,34 @@ def _go_wrong(data: ReportData) -> None:  # noqa: C901 - one line for each way
             print("a template may print", flush=True)  # noqa: T201
         case wait if wait.startswith("U-WAIT"):
             _wait_for(f"{wait}.go")
+
+
+def _without_glyphs() -> "Iterator[Flowable]":
+    """Draw characters in every way that ReportLab has, each in a font that lacks or has it."""
+    from reportlab.graphics.shapes import Drawing, String
+    from reportlab.lib.styles import getSampleStyleSheet
+    from reportlab.pdfbase.pdfmetrics import registerFont
+    from reportlab.pdfbase.ttfonts import TTFont
+    from reportlab.platypus import Flowable, ListFlowable, Table
+    from reportlab.platypus import Paragraph as Plain
+
+    class Drawn(Flowable):
+        def draw(self) -> None:
+            self.canv.drawString(0, 0, "①")
+            registerFont(TTFont("Vera", "Vera.ttf"))
+            self.canv.setFont("Vera", 10)
+            self.canv.drawCentredString(0, 0, "é☎")
+
+    normal = getSampleStyleSheet()["Normal"]
+    yield Paragraph("Age ≥ 18 and → ≥")
+    yield Table([["✓"]])
+    yield Plain("Greek β, arrow → and ж", normal)  # the first two are in fonts that stand in for Helvetica
+    yield Plain("bullet", normal, bulletText="☐")
+    yield ListFlowable([Plain("list", normal)], bulletType="bullet", start="⌘")
+    drawing = Drawing(100, 20)
+    drawing.add(String(0, 0, "─", fontName="Times-Roman"))
+    yield drawing
+    yield Drawn()
 
 
 def _tell(name: str, text: str) -> None:

@@ -24,6 +24,7 @@ _STORE, _CLAIMS = "tests/contracts/test_job_endings.py", "tests/contracts/test_j
 _UPKEEP_TESTS = "tests/contracts/test_job_upkeep.py"
 _RACES = "tests/contracts/test_job_races.py"
 _FORKS = "tests/contracts/test_forks.py"
+_LAYOUT_GUARD = "tests/contracts/test_layout_guard.py"
 _MACHINE = "tests/contracts/test_job_store_machine.py"
 _ROWS, _EXECUTION = "sqr_jobs/adapters/sql/rows.py", "sqr_jobs/adapters/sql/execution.py"
 _INTAKE, _UPKEEP = "sqr_jobs/adapters/sql/intake.py", "sqr_jobs/adapters/sql/upkeep.py"
@@ -252,5 +253,40 @@ GUARDS = (
         code='str(header.get("typ", self._type_unsaid)).lower() not in self._types',
         without="False",
         tests=(_TOKENS_TESTS,),
+    ),
+    Guard(
+        name="the kernel restricts a layout's thread",
+        file="sqr_jobs/documents/guard.py",
+        code="                self._sandbox.restrict_this_thread()\n",
+        without="",
+        tests=(_LAYOUT_GUARD,),
+    ),
+    Guard(
+        name="the audit hook refuses a layout what it lists",
+        file="sqr_jobs/documents/guard.py",
+        code="            case _ if event in _REFUSED:\n",
+        without="            case _ if False:\n",
+        tests=(_LAYOUT_GUARD,),
+    ),
+    Guard(
+        name="a mistake in load is not tried again",
+        file="sqr_jobs/documents/production.py",
+        code="is_final=isinstance(error, _MISTAKES)",
+        without="is_final=False",
+        tests=("tests/unit/test_production.py",),
+    ),
+    Guard(
+        name="characters without a glyph are counted",
+        file="sqr_jobs/documents/glyphs.py",
+        code="            self._missing.update(coverage.lacking(shown))\n",
+        without="            pass\n",
+        tests=("tests/contracts/test_document_producer.py",),
+    ),
+    Guard(
+        name="a template is an instance",
+        file="sqr_jobs/documents/template.py",
+        code="if inspect.isclass(template) and issubclass(template, Template):",
+        without="if False:",
+        tests=("tests/unit/test_template.py",),
     ),
 )

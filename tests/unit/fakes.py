@@ -3,6 +3,7 @@
 import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from sqr_jobs.domain.announcement import Announcement
 from sqr_jobs.domain.failures import JobErrorCode
@@ -11,6 +12,9 @@ from sqr_jobs.domain.states import JobState
 from sqr_jobs.errors import QueueUnavailable
 from sqr_jobs.leases import Lease
 from sqr_jobs.ports import ProducedDocument, RenderOrder
+
+if TYPE_CHECKING:
+    from sqr_jobs.domain.glyphs import MissingGlyphs
 
 __all__ = ["Clock", "FakeDocuments", "FakeExecution", "FakeProducer", "FakeQueue", "FakeUpkeep", "claim_of"]
 
@@ -78,14 +82,18 @@ class FakeExecution:
             extended=tokens if self.owns_the_job else nothing, lost=nothing if self.owns_the_job else tokens
         )
 
-    def complete(self, claim: Claim, document: Document, *, duration_ms: int) -> bool:
+    def complete(
+        self, claim: Claim, document: Document, *, duration_ms: int, note: str | None = None
+    ) -> bool:
         """Complete while the job is owned."""
-        self._note("complete", document, duration_ms)
+        self._note("complete", document, duration_ms, *([note] if note else []))
         return self.owns_the_job
 
-    def fail(self, claim: Claim, code: JobErrorCode, cause: str) -> JobState | None:
+    def fail(
+        self, claim: Claim, code: JobErrorCode, cause: str, *, is_final: bool = False
+    ) -> JobState | None:
         """Fail while the job is owned."""
-        self._note("fail", code, cause)
+        self._note("fail", code, cause, *(["final"] if is_final else []))
         return JobState.FAILED if self.owns_the_job else None
 
     def give_back(
@@ -113,6 +121,7 @@ class FakeProducer:
         self.orders: list[RenderOrder] = []
         self.during: Callable[[Lease], None] = lambda _lease: None
         self.raises: BaseException | None = None
+        self.missing_glyphs: MissingGlyphs | None = None
         self.released = 0
 
     def produce(self, order: RenderOrder, lease: Lease) -> ProducedDocument:
@@ -123,7 +132,13 @@ class FakeProducer:
             raise self.raises
         lease.check()
         digest = hashlib.sha256(BYTES).hexdigest()
-        return ProducedDocument(file=io.BytesIO(BYTES), size=len(BYTES), sha256=digest, release=self._release)
+        return ProducedDocument(
+            file=io.BytesIO(BYTES),
+            size=len(BYTES),
+            sha256=digest,
+            release=self._release,
+            missing_glyphs=self.missing_glyphs,
+        )
 
     def warm(self) -> None:
         """Do nothing."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from sqr_jobs.domain.failures import JobErrorCode
+from sqr_jobs.domain.glyphs import MissingGlyphs
 from sqr_jobs.domain.job import Claim, Document
 from sqr_jobs.errors import (
     AttemptAborted,
@@ -73,6 +74,29 @@ def test_the_producer_is_told_what_the_row_says(workshop: Workshop) -> None:
     assert (order.template, order.created_at) == (job.template, job.created_at)
 
 
+def test_missing_glyphs_are_logged_and_noted_in_the_history(
+    workshop: Workshop, caplog: pytest.LogCaptureFixture
+) -> None:
+    """I15: symbols by their code points; letters, which may be a name, by their script alone."""
+    workshop.producer.missing_glyphs = MissingGlyphs.counted({"≥": 2, "ד": 1, "ר": 1})
+    with caplog.at_level(logging.WARNING, "sqr_jobs"):
+        workshop.processor.process()
+    (record,) = caplog.records
+    assert record.getMessage().endswith(
+        "4 characters were drawn without a glyph (U+2265 x2, HEBREW letters x2)"
+    )
+    assert vars(record)["job"] == workshop.claim.job.job_id
+    assert workshop.jobs.calls[-1][-1] == "missing glyphs: U+2265 x2, U+05D3 x1, U+05E8 x1"
+
+
+def test_what_is_noted_of_glyphs_is_bounded() -> None:
+    """A page of a foreign script lacks thousands of them."""
+    missing = MissingGlyphs.counted({chr(0x4E00 + number): 1 for number in range(1_000)} | {"≥": 7})
+    assert missing is not None
+    assert missing.for_log() == "U+2265 x7, CJK letters x19, 981 others x981"
+    assert len(missing.for_history()) < 300
+
+
 def test_a_message_without_a_job_is_dropped(workshop: Workshop) -> None:
     """Somebody else made it."""
     workshop.processor.process()
@@ -105,6 +129,13 @@ def test_a_failed_attempt_is_recorded_with_its_code_and_cause(workshop: Workshop
     assert workshop.processor.process() is True
     assert workshop.jobs.calls[1:] == [("fail", code, "Jo Bloggs has no name")]
     assert workshop.documents.stored == {}
+
+
+def test_a_failure_that_no_try_can_help_is_recorded_so(workshop: Workshop) -> None:
+    """A mistake in `load` is the same at the next try."""
+    workshop.producer.raises = AttemptFailed(JobErrorCode.REPORT_DATA_UNAVAILABLE, "x", is_final=True)
+    workshop.processor.process()
+    assert workshop.jobs.calls[1:] == [("fail", JobErrorCode.REPORT_DATA_UNAVAILABLE, "x", "final")]
 
 
 def test_a_failure_is_logged_with_its_stack_and_without_its_cause(

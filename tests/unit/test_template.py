@@ -104,6 +104,54 @@ def test_a_catalog_finds_templates_by_name_and_version() -> None:
     assert list(catalog.refs()) == [FIRST, SECOND]
 
 
+class _Taking(_Whole, name="taking", version="v1"):
+    """Forgets what it is given."""
+
+    def load(self) -> Bill:  # type: ignore[override]
+        return Bill()
+
+
+class _Asynchronous(_Whole, name="asynchronous", version="v1"):
+    """Hopes that somebody awaits."""
+
+    async def load(self, request: object) -> Bill:  # type: ignore[override]
+        return Bill()
+
+
+class _Streaming(_Whole, name="streaming", version="v1"):
+    """Hopes so too."""
+
+    async def flowables(self, data: Bill) -> Any:
+        yield None
+
+
+class _Shadowed(_Whole, name="shadowed", version="v1"):
+    """Has data where a method should be."""
+
+    flowables = ()  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("templates", "words"),
+    [
+        ([First], r"got the class First\. Pass an instance: First\("),
+        ([First(), Second], r"got the class Second\. Pass an instance"),
+        (["bill"], "got str, which is no sqr_jobs.Template"),
+        ([Bill()], "got Bill, which is no sqr_jobs.Template"),
+        ([Bill], "got Bill, which is no sqr_jobs.Template"),
+        (First(), r"needs a list: templates=\["),
+        ([_Taking()], r"_Taking\.load takes other parameters than \(request\)"),
+        ([_Asynchronous()], r"_Asynchronous\.load is async"),
+        ([_Streaming()], r"_Streaming\.flowables is async"),
+        ([_Shadowed()], r"_Shadowed\.flowables is no method"),
+    ],
+)
+def test_what_is_no_template_is_refused_before_a_job_meets_it(templates: Any, words: str) -> None:
+    """Each job would fail five times, and blame the data."""
+    with pytest.raises(ConfigurationError, match=words):
+        Catalog(templates)
+
+
 def test_an_empty_catalog_is_refused() -> None:
     """A service without a template can accept nothing."""
     with pytest.raises(ConfigurationError, match="No template is registered"):

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dramatiq import Middleware
@@ -27,6 +28,39 @@ def test_the_hosts_engine_is_a_shared_database() -> None:
         Settings(broker_url="redis://host"), users=People(), templates=[Report()], engine=engine
     )
     engine.dispose()
+
+
+class _Shelf:
+    def put(self, key: str) -> None:
+        """Take no document."""
+
+
+class _Waiting:
+    async def authenticate(self, headers: object) -> Caller:
+        return Caller(org_id="acme")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"users": People}, r"users= got the class People\. Pass an instance: People\("),
+        ({"users": object()}, r"users=: object\.find is no method"),
+        ({"documents": _Shelf}, r"documents= got the class _Shelf"),
+        (
+            {"documents": _Shelf()},
+            r"documents=: _Shelf\.put takes other .* than \(key, document, \*, until\)",
+        ),
+        ({"authenticator": _Waiting}, r"authenticator= got the class _Waiting"),
+        ({"authenticator": _Waiting()}, r"_Waiting\.authenticate is async"),
+        ({"choose_template": Report()}, r"choose_template= needs a function that takes \(caller, user\)"),
+        ({"choose_rate_limit": lambda: None}, r"choose_rate_limit= needs a function that takes \(caller\)"),
+    ],
+)
+def test_a_part_that_can_t_be_called_as_it_will_be_is_refused(given: dict[str, Any], words: str) -> None:
+    """A class instead of an instance would answer each request with 500."""
+    parts = {"users": People(), "templates": [Report()], **given}
+    with pytest.raises(ConfigurationError, match=words):
+        build_report_jobs(Settings(), **parts)
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,9 @@ class SqlJobExecution:
             standing = frozenset(row.lease_token for row in connection.execute(self._leased, asked))
         return Renewal(extended=extended, lost=tokens - extended - standing)
 
-    def complete(self, claim: Claim, document: Document, *, duration_ms: int) -> bool:
+    def complete(
+        self, claim: Claim, document: Document, *, duration_ms: int, note: str | None = None
+    ) -> bool:
         """Record the stored document. The answer to a lost COMMIT is found by asking again."""
         with self._database.begin() as connection:
             held = self._held(connection, claim)
@@ -132,9 +134,12 @@ class SqlJobExecution:
                     "error_code": None,
                     "lease_until": None,
                 },
+                cause=note,
             )
 
-    def fail(self, claim: Claim, code: JobErrorCode, cause: str) -> JobState | None:
+    def fail(
+        self, claim: Claim, code: JobErrorCode, cause: str, *, is_final: bool = False
+    ) -> JobState | None:
         """Count the failure and let the domain decide what follows."""
         with self._database.begin() as connection:
             held = self._held(connection, claim)
@@ -149,6 +154,7 @@ class SqlJobExecution:
                 code,
                 failures=held.failures,
                 crashes=held.crashes,
+                is_final=is_final,
                 same_before=same_before,
                 left_ms=held.deadline_at - held.as_of,
                 policy=self._policy,
