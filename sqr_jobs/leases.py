@@ -30,6 +30,7 @@ class Lease:
         self.claim = claim
         self._now = now
         self._fence_at = claimed_at + fence_s
+        self._limit_s = limit_s
         self._limit_at = claimed_at + limit_s
         self._deadline_at = claimed_at + claim.left_ms / 1000
         self._is_aborted = False
@@ -47,6 +48,10 @@ class Lease:
     def rendering_limit(self) -> float:
         """Seconds until the render must be ended even if every renewal succeeds."""
         return min(self._limit_at, self._deadline_at) - self._now()
+
+    def begin_rendering(self) -> None:
+        """Begin the attempt's own limit now: the start of a render child is no part of it."""
+        self._limit_at = self._now() + self._limit_s
 
     def ending(self) -> AttemptEnded:
         """Say why there is no time left."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from sqr_jobs.domain.failures import JobErrorCode
+from sqr_jobs.domain.failures import FAULTS_OF_THE_WORKER, JobErrorCode
 from sqr_jobs.domain.glyphs import MissingGlyphs
 from sqr_jobs.domain.job import Claim, Document
 from sqr_jobs.errors import (
@@ -133,10 +133,11 @@ class Processor:
             self._log(logging.WARNING, "left to its lease, it could not be given back: %s", claim, error)
 
     def _end_failed(self, claim: Claim, lease: Lease, failure: AttemptFailed) -> None:
-        reason = f" ({failure.reason.rstrip('.')})" if failure.reason else ""
-        self._log(logging.WARNING, "attempt failed: %s%s%s", claim, failure.code, reason, failure.stack)
+        if failure.code is not JobErrorCode.RENDER_START_FAILED:  # logged once per outage, by the producer
+            reason = f" ({failure.reason.rstrip('.')})" if failure.reason else ""
+            self._log(logging.WARNING, "attempt failed: %s%s%s", claim, failure.code, reason, failure.stack)
         try:
-            if failure.code is JobErrorCode.TEMPLATE_NOT_FOUND:
+            if failure.code in FAULTS_OF_THE_WORKER:
                 self._insist(
                     lease,
                     lambda: self._jobs.give_back(

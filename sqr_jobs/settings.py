@@ -120,12 +120,16 @@ class Settings(BaseSettings):
     """`child` renders in a process that can be killed; `inline` in the worker's thread, for debuggers."""
     attempt_limit_s: Seconds = 60.0
     """How long one attempt may render before its child is killed."""
+    start_limit_s: Seconds = 60.0
+    """How long a render child may take to start; no part of `attempt_limit_s`."""
     memory_limit_mb: PositiveInt = 512
     """What one attempt may take beyond what the render child has after its imports (Linux)."""
     output_limit_mb: PositiveInt = 100
     """How large a finished document may be."""
     work_dir: Path | None = None
     """Where unfinished documents are written, without a name; by default the system's."""
+    python: str | None = None
+    """The Python that runs the render children; by default the one that runs this process."""
 
     embedded_worker: bool = True
     """Without a broker, run a worker inside the web process; without one, jobs wait, as tests want it."""

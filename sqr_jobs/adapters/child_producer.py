@@ -3,15 +3,19 @@
 import hashlib
 import logging
 import os
+import secrets
 import select
-import threading
-import time
+import signal
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sqr_jobs.adapters.render_child import LOOK_AGAIN_S, RenderChild
+from sqr_jobs.adapters.child_pool import ChildPool
+from sqr_jobs.adapters.interpreter import find_interpreter
+from sqr_jobs.adapters.render_child import RenderChild
+from sqr_jobs.documents.places import place_of, stack_text
+from sqr_jobs.documents.production import document_identifier
 from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.glyphs import MissingGlyphs
 from sqr_jobs.errors import AttemptFailed, ConfigurationError, FactoryFailed
@@ -24,15 +28,16 @@ __all__ = ["ChildProducer"]
 _logger = logging.getLogger("sqr_jobs.children")
 
 _TIMER_SLACK_S = 0.5
-_START_LIMIT_S = 60.0
+_BLOCK = 1_048_576
 
 
 class ChildProducer:
     """`DocumentProducer` over warm child processes, as many as threads ask at the same time.
 
-    `factory` tells the import path of the host's factory. A child serves one order at a time and is killed
-    with its whole process group when the attempt's time is over or when it misbehaves. Raises
-    `ConfigurationError` on a system that has no such groups (Windows).
+    `factory` tells the import path of the host's factory, `python` the interpreter, by default this one. A
+    child serves one order at a time and is killed with everything below it when the attempt's time is over or
+    when it misbehaves. Raises `ConfigurationError` on a system that has no process groups (Windows), and
+    where there is no interpreter.
     """
 
     def __init__(
@@ -41,7 +46,9 @@ class ChildProducer:
         factory: Callable[[], str],
         memory_bytes: int,
         output_bytes: int,
+        start_limit_s: float,
         work_dir: Path | None = None,
+        python: str | None = None,
     ) -> None:
         if not (hasattr(os, "killpg") and hasattr(select, "poll")):
             raise ConfigurationError(
@@ -49,12 +56,10 @@ class ChildProducer:
                 "SQR_JOBS_RENDER=inline; no limit of time or memory holds then."
             )
         self._factory = factory
+        self._python = find_interpreter(python)
         self._limits = {"memory_bytes": memory_bytes, "output_bytes": output_bytes}
         self._work_dir = work_dir
-        self._idle: list[RenderChild] = []
-        self._lock = threading.Lock()
-        self._is_closed = False
-        self._warming: threading.Event | None = None
+        self._pool = ChildPool(self._start, start_limit_s=start_limit_s)
         self._outage = Outage()
 
     def warm(self) -> None:
@@ -62,33 +67,28 @@ class ChildProducer:
 
         Raises `ConfigurationError`.
         """
-        until = time.monotonic() + _START_LIMIT_S
-        self._warming = ended = threading.Event()
-        try:
-            child = self._start()
-            try:
-                child.wait_ready(lambda: until - time.monotonic())
-            except BaseException:
-                child.kill()
-                raise
-            self._put_back(child)
-        finally:
-            ended.set()
+        self._pool.warm()
+
+    def close(self) -> None:
+        """End the children that no attempt has."""
+        self._pool.close()
 
     def produce(self, order: RenderOrder, lease: Lease) -> ProducedDocument:
         """Have a child make the document, and kill the child when the lease says so."""
         child = self._take(lease)
         try:
+            lease.begin_rendering()
             reply = self._ask(child, order, lease)
             if "size" in reply:
-                return self._produced(child, reply)
+                return self._produced(child, order, reply)
         except BaseException:
             child.kill()
             raise
         if reply["code"] == JobErrorCode.OUT_OF_MEMORY:
             child.kill()  # it is ending by itself, with a worn-out heap
         else:
-            self._put_back(child)
+            child.is_worn = bool(reply.get("worn"))
+            self._pool.put_back(child)
         raise AttemptFailed(
             JobErrorCode(reply["code"]),
             str(reply["cause"]),
@@ -97,103 +97,98 @@ class ChildProducer:
             is_final=bool(reply.get("is_final")),
         )
 
-    def close(self) -> None:
-        """End the idle children."""
-        with self._lock:
-            self._is_closed = True
-            idle, self._idle = self._idle, []
-        for child in idle:
-            child.kill()
-
-    def _produced(self, child: RenderChild, reply: dict[str, Any]) -> ProducedDocument:
-        child.is_worn = bool(reply.get("worn"))
-        missing = reply["missing_glyphs"]
-        child.output.seek(0)
-        sha256 = hashlib.file_digest(child.output, "sha256").hexdigest()
-        size = child.output.tell()
-        child.output.seek(0)
-        return ProducedDocument(
-            file=child.output,
-            size=size,
-            sha256=sha256,
-            release=lambda: self._put_back(child),
-            missing_glyphs=MissingGlyphs.from_message(missing) if missing else None,
-        )
-
-    def _ask(self, child: RenderChild, order: RenderOrder, lease: Lease) -> dict[str, Any]:
-        seconds = max(lease.rendering_limit(), 0.01) + _TIMER_SLACK_S
-        child.send({"order": asdict(order), "limits": {"seconds": seconds, **self._limits}})
-        reply = child.receive(lease.rendering_left)
-        if reply is not None:
-            return reply
-        if lease.rendering_left() <= 0:
-            raise lease.ending()
-        code, ended = child.epitaph(), f"the render child ended with status {child.status()}"
-        raise AttemptFailed(code, ended, reason=ended)
-
     def _take(self, lease: Lease) -> RenderChild:
-        idle = self._take_idle(lease)
-        if idle is not None:
-            return idle
-        child = self._start()
+        """Take a child that is ready; the time that it takes to start is no part of the attempt's limit."""
         try:
-            child.wait_ready(lease.rendering_left)
+            child = self._pool.take(lease.left)
         except ConfigurationError as error:
-            child.kill()
-            lease.check()
             if self._outage.is_news(str(error)):
                 _logger.error("no render child could be started: %s", error)  # noqa: TRY400 - it says it all
             cause = error.cause if isinstance(error, FactoryFailed) else str(error)
             reason = "no render child could be started"
-            raise AttemptFailed(JobErrorCode.TEMPLATE_NOT_FOUND, cause, reason=reason) from None
-        except BaseException:
-            child.kill()
-            raise
+            raise AttemptFailed(JobErrorCode.RENDER_START_FAILED, cause, reason=reason) from None
+        if child is None:
+            raise lease.ending()
         if (lasted_s := self._outage.over()) is not None:
             _logger.info("render children start again, after %.0f s", lasted_s)
         return child
 
-    def _take_idle(self, lease: Lease) -> RenderChild | None:
-        """Take a child that waits, or the first one, which may be about to."""
-        while True:
-            with self._lock:
-                child = self._idle.pop() if self._idle else None
-                if child is None:
-                    warming, self._warming = self._warming, None  # the next order starts its own
-            if child is not None:
-                if child.is_alive():
-                    return child
-                child.kill()
-            elif warming is None:
-                return None
-            else:
-                while (left := lease.rendering_left()) > 0 and not warming.wait(min(left, LOOK_AGAIN_S)):
-                    pass
+    def _ask(self, child: RenderChild, order: RenderOrder, lease: Lease) -> dict[str, Any]:
+        """Send the order under an id that nobody can guess, and wait for the reply to it."""
+        order_id = secrets.token_hex(16)
+        seconds = max(lease.rendering_limit(), 0.01) + _TIMER_SLACK_S
+        limits = {"seconds": seconds, **self._limits}
+        child.send({"id": order_id, "order": asdict(order), "limits": limits})
+        reply = child.receive(lease.rendering_left)
+        if reply is not None:
+            if reply.get("id") != order_id:
+                raise _crash("the render child answered another order")
+            return reply
+        if lease.rendering_left() <= 0:
+            ending = lease.ending()
+            if not isinstance(ending, AttemptFailed):
+                raise ending
+            child.interrupt()
+            raise _placed(ending, child)
+        raise _ended(child)
+
+    def _produced(self, child: RenderChild, order: RenderOrder, reply: dict[str, Any]) -> ProducedDocument:
+        """Accept the file if it is what the child says that it wrote, and names the job of the order."""
+        child.is_worn = bool(reply.get("worn"))
+        child.output.seek(0)
+        size, sha256, is_named = _look_through(child.output, document_identifier(order.job_id).encode())
+        if (size, sha256) != (reply["size"], reply.get("sha256")) or not is_named:
+            raise _crash("the work file does not hold the document that was asked for")
+        child.output.seek(0)
+        missing = reply["missing_glyphs"]
+        return ProducedDocument(
+            file=child.output,
+            size=size,
+            sha256=sha256,
+            release=lambda: self._pool.put_back(child),
+            missing_glyphs=MissingGlyphs.from_message(missing) if missing else None,
+        )
 
     def _start(self) -> RenderChild:
         try:
-            return RenderChild(self._factory(), self._work_dir)
+            return RenderChild(self._factory(), self._work_dir, python=self._python)
         except OSError as error:
             raise ConfigurationError(
                 f"no render child can be started here ({error.strerror}). Look at SQR_JOBS_WORK_DIR, at the "
                 "limits of open files and processes, and at the memory."
             ) from None
 
-    def _put_back(self, child: RenderChild) -> None:
-        if child.is_worn or not child.is_alive():
-            child.kill()
-            return
-        try:
-            child.forget_output()
-        except OSError as error:  # its end forgets the document too, which may be stored by now
-            child.kill()
-            _logger.warning("a render child ends: its work file could not be emptied (%s)", error.strerror)
-            return
-        except BaseException:
-            child.kill()
-            raise
-        with self._lock:
-            if not self._is_closed:
-                self._idle.append(child)
-                return
-        child.kill()
+
+def _look_through(file: Any, mark: bytes) -> tuple[int, str, bool]:
+    """Read a file to its end: its size, its SHA-256, and whether the mark is in it."""
+    digest, size, is_there, before = hashlib.sha256(), 0, False, b""
+    while block := file.read(_BLOCK):
+        digest.update(block)
+        size += len(block)
+        is_there = is_there or mark in before + block
+        before = block[-len(mark) :]
+    return size, digest.hexdigest(), is_there
+
+
+def _crash(what: str) -> AttemptFailed:
+    return AttemptFailed(JobErrorCode.RENDER_CRASHED, what, reason=what)
+
+
+def _ended(child: RenderChild) -> AttemptFailed:
+    """Say of a child that ended on its own what ended it, and where."""
+    status = child.end()
+    code = JobErrorCode.RENDER_TIMEOUT if status == -signal.SIGALRM else JobErrorCode.RENDER_CRASHED
+    ended = f"the render child ended with status {status}"
+    return _placed(AttemptFailed(code, ended, reason=ended), child)
+
+
+def _placed(failure: AttemptFailed, child: RenderChild) -> AttemptFailed:
+    """Add where the child was when it died: the place for operators, the whole stack for the log."""
+    frames = child.last_stack()
+    place = place_of(frames, child.own_code)
+    return AttemptFailed(
+        failure.code,
+        f"{failure.cause.rstrip('.')}, at {place}" if place else failure.cause,
+        reason=failure.reason,
+        stack=f"{failure.stack}{stack_text(frames)}",
+    )

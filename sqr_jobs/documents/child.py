@@ -3,25 +3,28 @@
 A process of its own can be killed whatever it does: a hang in C that holds the GIL, a segfault, memory that
 grows without end. Two signals of the kernel, which need no Python to run, end it even when its parent can't:
 SIGALRM at the attempt's limit, and on Linux SIGIO when the pipe that only the parent holds is closed by its
-death.
+death. Before it dies of SIGALRM or of a crash, it writes its stack to a pipe that the worker reads.
 """
 
 import contextlib
+import faulthandler
 import fcntl
 import gc
 import os
-import resource
 import signal
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict
+from typing import Any, BinaryIO, cast
 
 from sqr_jobs.documents.guard import Guard
-from sqr_jobs.documents.pipes import pack, read_message
+from sqr_jobs.documents.guardian import leave_no_core_file
+from sqr_jobs.documents.limits import Limits, address_space
+from sqr_jobs.documents.places import own_code
 from sqr_jobs.documents.production import Made, failure_code, make_document
 from sqr_jobs.documents.template import Catalog
+from sqr_jobs.documents.wires import HashedOutput, Wires
 from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.job import TemplateRef
 from sqr_jobs.errors import AttemptFailed, ConfigurationError
@@ -31,23 +34,19 @@ from sqr_jobs.ports import RenderOrder
 
 __all__ = ["main"]
 
-_STDIN, _STDOUT, _STDERR = 0, 1, 2
-_SLACK_BYTES = 1_048_576
-
 
 def main(arguments: list[str]) -> int:
     """Serve orders until the parent closes the pipe.
 
-    `arguments` are the descriptors of the output file and of the lifeline.
+    `arguments` are the descriptors of the output file, the lifeline and the pipe for stacks.
     """
-    output_fd, lifeline_fd = (int(argument) for argument in arguments)
+    output_fd, lifeline_fd, stack_fd = (int(argument) for argument in arguments)
+    leave_no_core_file()
     _take_signals()
+    _show_last_stack(stack_fd)
     _die_with_parent(lifeline_fd)
-    orders, replies = os.dup(_STDIN), os.dup(_STDOUT)
-    # What a template starts must not read orders, and what it prints must not be taken for a reply.
-    os.dup2(os.open(os.devnull, os.O_RDONLY), _STDIN)
-    os.dup2(_STDERR, _STDOUT)
-    hello = read_message(orders)
+    wires = Wires(output_fd=output_fd, lifeline_fd=lifeline_fd, stack_fd=stack_fd)
+    hello = wires.receive()
     if hello is None:
         return 0
     sys.path[:] = hello["sys_path"]
@@ -59,19 +58,21 @@ def main(arguments: list[str]) -> int:
             told = cause = str(error)
         else:
             told, cause = stack_of(error).lstrip(), f"{type(error).__name__}: {error}"
-        _send(replies, {"start_failed": told[:4_000], "cause": cause[:2_000]})
+        wires.send({"start_failed": told[:4_000], "cause": cause[:2_000]})
         return 1
     guard = Guard()
     _warm_up()
     guard.run(lambda: None)  # its thread's stack belongs to the baseline
-    baseline = _address_space()
-    _send(replies, {"ready": True})
-    while (message := read_message(orders)) is not None:
-        limits = _Limits(baseline=baseline, **message["limits"])
-        reply = _answer(_order(message["order"]), limits, catalog, guard, output_fd)
+    baseline = address_space()
+    templates = [catalog.get(ref) for ref in catalog.refs()]
+    code = own_code(type(template).__module__ for template in templates)
+    wires.send({"ready": True, "own_code": code})
+    while (message := wires.receive()) is not None:
+        limits = Limits(baseline=baseline, **message["limits"])
+        reply = _answer(_order(message["order"]), limits, catalog, guard, wires.output_fd)
         if limits.is_worn():
             reply["worn"] = True  # the parent ends this child, and starts another
-        _send(replies, reply)
+        wires.send({**reply, "id": message["id"]})
     return 0
 
 
@@ -87,18 +88,22 @@ def _take_signals() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM, signal.SIGIO})
 
 
+def _show_last_stack(fd: int) -> None:
+    """Have the stack written, without values, before a crash or SIGALRM ends the process.
+
+    The C code of `faulthandler` does it, whoever holds the interpreter. A full pipe drops the rest.
+    """
+    os.set_blocking(fd, False)
+    faulthandler.enable(fd, all_threads=False)
+    faulthandler.register(signal.SIGALRM, fd, all_threads=False, chain=True)  # then its default action
+
+
 def _restore(variable: str, value: str | None) -> None:
     """Give what a template starts the environment that the worker was given."""
     if value is None:
         os.environ.pop(variable, None)
     else:
         os.environ[variable] = value
-
-
-def _send(fd: int, message: dict[str, Any]) -> None:
-    data = pack(message)
-    while data:
-        data = data[os.write(fd, data) :]
 
 
 def _catalog(factory: str) -> Catalog:
@@ -119,24 +124,18 @@ def _warm_up() -> None:
 
 
 def _answer(
-    order: RenderOrder, limits: "_Limits", catalog: Catalog, guard: Guard, output_fd: int
+    order: RenderOrder, limits: Limits, catalog: Catalog, guard: Guard, output_fd: int
 ) -> dict[str, Any]:
     def guarded(layout: Callable[[], Made]) -> Made:
         limits.bound_output()
         return guard.run(layout)
 
-    os.ftruncate(output_fd, 0)
-    os.lseek(output_fd, 0, os.SEEK_SET)
+    output = HashedOutput(output_fd)
     try:
         limits.set()
-        with os.fdopen(os.dup(output_fd), "w+b") as output:
-            made = make_document(
-                catalog,
-                order,
-                output,
-                max_bytes=limits.output_bytes,
-                guarded=guarded,
-            )
+        made = make_document(
+            catalog, order, cast("BinaryIO", output), max_bytes=limits.output_bytes, guarded=guarded
+        )
     except AttemptFailed as failure:
         return {
             "code": failure.code,
@@ -147,64 +146,21 @@ def _answer(
         }
     except MemoryError:
         return {"code": JobErrorCode.OUT_OF_MEMORY, "cause": "MemoryError", "reason": "", "stack": ""}
-    except OSError as error:  # the last of the buffer could not be written
+    except OSError as error:  # the document could not be written to its end
         cause = f"OSError {error.errno}"
         return {"code": failure_code(error), "cause": cause, "reason": cause, "stack": ""}
     finally:
         limits.lift()
     missing = made.missing_glyphs
-    return {"size": made.size, "missing_glyphs": asdict(missing) if missing else None}
+    return {
+        "size": made.size,
+        "sha256": output.sha256,
+        "missing_glyphs": asdict(missing) if missing else None,
+    }
 
 
 def _order(fields: dict[str, Any]) -> RenderOrder:
     return RenderOrder(**{**fields, "template": TemplateRef(**fields["template"])})
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Limits:
-    """What one attempt may take; the kernel holds it to that."""
-
-    seconds: float
-    memory_bytes: int
-    output_bytes: int
-    baseline: int | None
-    """Address space after the imports; None where the system does not tell."""
-
-    def set(self) -> None:
-        signal.setitimer(signal.ITIMER_REAL, self.seconds)  # SIGALRM's default action: the process ends
-        if self.baseline is not None:
-            _set_soft(resource.RLIMIT_AS, self.baseline + self.memory_bytes)
-
-    def bound_output(self) -> None:
-        """Bound the files that are written, from `load`'s return on: the host's own may be larger."""
-        _set_soft(resource.RLIMIT_FSIZE, self.output_bytes + _SLACK_BYTES)
-
-    def is_worn(self) -> bool:
-        """Say whether earlier orders have left so much behind that the next one might lack it."""
-        taken = _address_space()
-        return (
-            taken is not None and self.baseline is not None and taken > self.baseline + self.memory_bytes / 2
-        )
-
-    def lift(self) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        _set_soft(resource.RLIMIT_FSIZE, resource.getrlimit(resource.RLIMIT_FSIZE)[1])
-        if self.baseline is not None:
-            _set_soft(resource.RLIMIT_AS, resource.getrlimit(resource.RLIMIT_AS)[1])
-
-
-def _set_soft(what: int, value: int) -> None:
-    hard = resource.getrlimit(what)[1]
-    if resource.RLIM_INFINITY not in (hard, value):
-        value = min(value, hard)
-    resource.setrlimit(what, (value, hard))
-
-
-def _address_space() -> int | None:
-    """Measure what the process has now; None where the system does not tell (macOS)."""
-    with contextlib.suppress(OSError), open("/proc/self/statm", "rb") as statm:  # noqa: PTH123
-        return int(statm.read().split()[0]) * resource.getpagesize()
-    return None
 
 
 def _die_with_parent(lifeline_fd: int) -> None:

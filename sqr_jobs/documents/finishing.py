@@ -24,6 +24,8 @@ class About:
     """BCP 47."""
     created_at: datetime
     """UTC; the job's creation, so that every attempt gives the same bytes."""
+    identifier: str = ""
+    """Names the job, by which the worker knows the document; by default none."""
 
 
 def finish(unfinished: bytes, output: BinaryIO, about: About) -> None:
@@ -128,6 +130,8 @@ def _describe(pdf: pikepdf.Pdf, about: About) -> None:
         xmp["dc:language"] = {about.language}
         xmp["dc:format"] = "application/pdf"
         xmp["pdf:Producer"] = xmp["xmp:CreatorTool"] = producer
+        if about.identifier:
+            xmp["xmpMM:DocumentID"] = about.identifier
         xmp["xmp:CreateDate"] = xmp["xmp:ModifyDate"] = iso
     pdf.Root["/Lang"] = pikepdf.String(about.language)
     pdf.Root["/ViewerPreferences"] = pikepdf.Dictionary(DisplayDocTitle=True)

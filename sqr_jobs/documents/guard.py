@@ -9,6 +9,7 @@ import ctypes
 import importlib.machinery
 import mimetypes
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -130,6 +131,7 @@ class Guard:
         context = contextvars.copy_context()
 
         def restricted() -> None:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
             try:
                 self._sandbox.restrict_this_thread()
                 results.append(context.run(layout))
@@ -137,9 +139,12 @@ class Guard:
                 errors.append(error)
 
         self._closed = True
+        # The signal of a timeout must reach the layout's thread, whose stack the child then writes.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
         try:
             _start_thread(restricted).join()
         finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
             self._closed = False
         if errors:
             raise errors.pop()  # which no frame holds, or its traceback would keep the person's data alive

@@ -5,9 +5,10 @@ import os
 import struct
 from typing import Any
 
-__all__ = ["MAX_MESSAGE", "pack", "read_exactly", "read_message"]
+__all__ = ["MAX_MESSAGE", "MessageReader", "pack", "read_message"]
 
 _HEADER = struct.Struct(">I")
+_PART = 65_536
 MAX_MESSAGE = 1_048_576
 """Bytes; a longer one is not read."""
 
@@ -20,28 +21,49 @@ def pack(message: dict[str, Any]) -> bytes:
 
 def read_message(fd: int) -> dict[str, Any] | None:
     """Read one message, blocking; None at the end of the pipe. Raises `ValueError` for anything else."""
-    header = read_exactly(fd, _HEADER.size)
-    if header is None:
-        return None
-    (length,) = _HEADER.unpack(header)
-    if length > MAX_MESSAGE:
-        raise ValueError(f"a message of {length} bytes")
-    body = read_exactly(fd, length)
-    if body is None:
-        return None
-    message = json.loads(body)
-    if not isinstance(message, dict):
-        raise TypeError("a message that is no object")
-    return message
+    reader = MessageReader(fd)
+    while not reader.is_at_end:
+        message = reader.read_part()
+        if message is not None:
+            return message
+    return None
 
 
-def read_exactly(fd: int, length: int) -> bytes | None:
-    """Read so many bytes; None when the pipe ends before."""
-    parts = []
-    while length:
-        part = os.read(fd, length)
-        if not part:
+class MessageReader:
+    """Reads one message after the other from a pipe, in parts.
+
+    So a reader that polls the pipe is never held up by a message that stops in the middle.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._seen = bytearray()
+        self.is_at_end = False
+        """Whether the pipe has ended."""
+
+    def read_part(self) -> dict[str, Any] | None:
+        """Read what is there, blocking for the first byte; return the message once it is whole.
+
+        Raises `ValueError` for what is no message, or for one that is too long.
+        """
+        part = os.read(self._fd, self._missing())
+        self.is_at_end = not part
+        self._seen += part
+        if self.is_at_end or self._missing():
             return None
-        parts.append(part)
-        length -= len(part)
-    return b"".join(parts)
+        body = bytes(self._seen[_HEADER.size :])
+        self._seen.clear()
+        message = json.loads(body)
+        if not isinstance(message, dict):
+            raise ValueError("a message that is not an object")  # noqa: TRY004 - it came over the pipe
+        return message
+
+    def _missing(self) -> int:
+        """Count the bytes up to the end of the header, then of the message, and no more than one part."""
+        seen = len(self._seen)
+        if seen < _HEADER.size:
+            return _HEADER.size - seen
+        (length,) = _HEADER.unpack_from(self._seen)
+        if length > MAX_MESSAGE:
+            raise ValueError(f"a message of {length} bytes")
+        return min(int(length) + _HEADER.size - seen, _PART)

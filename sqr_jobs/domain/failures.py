@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["GiveUp", "JobErrorCode", "RetryLater", "RetryPolicy", "after_failure", "after_lost_lease"]
+__all__ = [
+    "FAULTS_OF_THE_WORKER",
+    "GiveUp",
+    "JobErrorCode",
+    "RetryLater",
+    "RetryPolicy",
+    "after_failure",
+    "after_lost_lease",
+]
 
 
 class JobErrorCode(StrEnum):
@@ -38,6 +46,8 @@ class JobErrorCode(StrEnum):
     """Workers died while they held the job. Tried until the bound of crashes."""
     TEMPLATE_NOT_FOUND = "TEMPLATE_NOT_FOUND"
     """At the deadline, no worker knew the template or its version."""
+    RENDER_START_FAILED = "RENDER_START_FAILED"
+    """At the deadline, no worker could start a render child. Tried again, and not counted."""
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
     """The job was not complete in time."""
     CANCELLED = "CANCELLED"
@@ -49,6 +59,10 @@ _NEVER_AGAIN = frozenset(
 )
 _ONCE_AGAIN = frozenset({JobErrorCode.RENDER_TIMEOUT, JobErrorCode.OUT_OF_MEMORY})
 _CRASHES = frozenset({JobErrorCode.RENDER_CRASHED, JobErrorCode.WORKER_LOST})
+
+
+FAULTS_OF_THE_WORKER = frozenset({JobErrorCode.TEMPLATE_NOT_FOUND, JobErrorCode.RENDER_START_FAILED})
+"""Another worker may be able to make the job: it is given back, and nothing is counted."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -122,7 +122,9 @@ def producer_for(settings: Settings, catalog: "Catalog", factory: Callable[[], s
         factory=factory,
         memory_bytes=settings.memory_limit_mb * _MEBIBYTE,
         output_bytes=output_bytes,
+        start_limit_s=settings.start_limit_s,
         work_dir=settings.work_dir,
+        python=settings.python,
     )
 
 

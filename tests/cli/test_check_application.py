@@ -136,6 +136,10 @@ def test_a_render_child_that_can_t_be_started_is_a_fault(check: Check, tmp_path:
     assert (
         "no render child can be started here (No such file or directory). Look at SQR_JOBS_WORK_DIR" in told
     )
+    told = check(render=None, start_limit_s=0.01).fault("render child")
+    assert "the render child did not start within 0.01 s" in told
+    told = check(render=None, python="/dev/null").fault("render child")
+    assert "SQR_JOBS_PYTHON names /dev/null" in told
 
 
 def test_rendering_inline_is_a_note(check: Check) -> None:

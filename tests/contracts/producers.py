@@ -14,7 +14,7 @@ from sqr_jobs.leases import Lease
 from sqr_jobs.ports import DocumentProducer, RenderOrder
 from tests.host.reports import FACTORY, Report
 
-__all__ = ["child_producer", "document", "inline_producer", "is_gone", "lease", "order"]
+__all__ = ["child_producer", "document", "inline_producer", "is_gone", "lease", "order", "render_children"]
 
 REPORT = TemplateRef(name="report", version="v1")
 CREATED_AT = 1_763_768_000_123
@@ -22,11 +22,19 @@ _MEBIBYTE = 1_048_576
 
 
 def child_producer(
-    *, factory: str = FACTORY, output_bytes: int = 10 * _MEBIBYTE, work_dir: Path | None = None
+    *,
+    factory: str = FACTORY,
+    output_bytes: int = 10 * _MEBIBYTE,
+    start_limit_s: float = 60,
+    work_dir: Path | None = None,
 ) -> ChildProducer:
     """Make a producer over render children of the sample host, or of another one."""
     return ChildProducer(
-        factory=lambda: factory, memory_bytes=256 * _MEBIBYTE, output_bytes=output_bytes, work_dir=work_dir
+        factory=lambda: factory,
+        memory_bytes=256 * _MEBIBYTE,
+        output_bytes=output_bytes,
+        start_limit_s=start_limit_s,
+        work_dir=work_dir,
     )
 
 
@@ -73,6 +81,19 @@ def document(producer: DocumentProducer, user_id: str = "U-OK") -> bytes:
         return produced.file.read()
     finally:
         produced.release()
+
+
+def render_children() -> list[psutil.Process]:
+    """Find the render children of this process that run."""
+    return [process for process in psutil.Process().children(recursive=True) if _renders(process)]
+
+
+def _renders(process: psutil.Process) -> bool:
+    try:
+        is_ours = "sqr_jobs.documents.child" in process.cmdline()
+        return is_ours and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def is_gone(pid: int) -> bool:

@@ -36,7 +36,7 @@ def test_what_a_factory_raised_is_kept_from_the_log(caplog: pytest.LogCaptureFix
     for _ in range(2):
         with pytest.raises(AttemptFailed) as failed:
             producer.produce(order(), lease())
-        assert failed.value.code is JobErrorCode.TEMPLATE_NOT_FOUND
+        assert failed.value.code is JobErrorCode.RENDER_START_FAILED
         assert failed.value.cause == "LookupError: no such setting"
         assert failed.value.reason == "no render child could be started"
     (record,) = [record for record in caplog.records if record.name == "sqr_jobs.children"]  # not two
@@ -51,7 +51,7 @@ def test_children_that_start_again_are_told_once(caplog: pytest.LogCaptureFixtur
     caplog.set_level(logging.INFO, "sqr_jobs")
     factories = [f"{_WILD}:raises", FACTORY]
     producer = ChildProducer(
-        factory=lambda: factories.pop(0), memory_bytes=_PLENTY, output_bytes=_PLENTY, work_dir=None
+        factory=lambda: factories.pop(0), memory_bytes=_PLENTY, output_bytes=_PLENTY, start_limit_s=60
     )
     with pytest.raises(AttemptFailed):
         document(producer)

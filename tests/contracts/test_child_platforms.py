@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from sqr_jobs.documents import child
+from sqr_jobs.documents import limits
+from sqr_jobs.documents.limits import Limits
 
 _BUSY_CHILD = """
 import signal, sys
@@ -47,10 +48,10 @@ def test_a_limit_that_could_not_be_set_is_not_touched(monkeypatch: pytest.Monkey
     """Where nothing tells the address space, a system may refuse any limit of it."""
     touched: list[int] = []
     monkeypatch.setattr(resource, "setrlimit", lambda what, _limits: touched.append(what))
-    monkeypatch.setattr(child.signal, "setitimer", lambda *_: None)
-    limits = child._Limits(seconds=1, memory_bytes=1, output_bytes=1, baseline=None)
-    limits.set()
-    limits.bound_output()
-    assert not limits.is_worn()
-    limits.lift()
+    monkeypatch.setattr(limits.signal, "setitimer", lambda *_: None)
+    held = Limits(seconds=1, memory_bytes=1, output_bytes=1, baseline=None)
+    held.set()
+    held.bound_output()
+    assert not held.is_worn()
+    held.lift()
     assert touched == [resource.RLIMIT_FSIZE] * 2

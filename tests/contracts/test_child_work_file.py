@@ -1,7 +1,6 @@
 """A render child whose work file fails goes, with its descriptors, and the next order has another one."""
 
 import errno
-import hashlib
 import logging
 import os
 from collections.abc import Iterator
@@ -10,8 +9,10 @@ from typing import Any
 import psutil
 import pytest
 
+from sqr_jobs.adapters import child_producer as child_producer_module
 from sqr_jobs.adapters.child_producer import ChildProducer
 from sqr_jobs.adapters.render_child import RenderChild
+from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.errors import AttemptFailed
 from tests.contracts.producers import child_producer, document, lease, order
 
@@ -45,7 +46,7 @@ def test_a_document_that_cannot_be_read_leaves_no_child(
     """A disk that fails for an hour must not fill the machine with renders that nobody asks again."""
     before = _held()
     with monkeypatch.context() as disk:
-        disk.setattr(hashlib, "file_digest", _fail)
+        disk.setattr(child_producer_module, "_look_through", _fail)
         for _ in range(2):
             with pytest.raises(OSError, match="Input/output"):
                 producer.produce(order(), lease())
@@ -83,4 +84,27 @@ def test_an_interrupt_while_the_work_file_is_emptied_leaves_no_child(
     monkeypatch.setattr(RenderChild, "forget_output", interrupt)
     with pytest.raises(KeyboardInterrupt):
         produced.release()
+    assert _is_kept(before)
+
+
+@pytest.mark.parametrize("wrong", ["other bytes", "another job"])
+def test_a_file_that_is_not_what_the_child_wrote_for_the_job_is_no_document(
+    producer: ChildProducer, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    """I5: a forked copy may have written to it, or the child may have mixed up two orders."""
+    before, receive = _held(), RenderChild.receive
+
+    def tampered(child: RenderChild, left: Any) -> Any:
+        reply = receive(child, left)
+        if reply and "size" in reply:
+            os.pwrite(child.output.fileno(), b"%PDF-9.9", 0)
+        return reply
+
+    if wrong == "other bytes":
+        monkeypatch.setattr(RenderChild, "receive", tampered)
+    else:
+        monkeypatch.setattr(child_producer_module, "document_identifier", "sqr-jobs:other-{}".format)
+    with pytest.raises(AttemptFailed) as caught:
+        producer.produce(order(), lease())
+    assert caught.value.code is JobErrorCode.RENDER_CRASHED
     assert _is_kept(before)

@@ -40,6 +40,7 @@ def test_a_document_is_a_pdf_with_the_size_and_sha256_that_are_told(producer: Do
     assert (produced.size, produced.sha256) == (len(data), hashlib.sha256(data).hexdigest())
     with pikepdf.open(io.BytesIO(data)) as pdf:
         assert pdf.docinfo["/Title"] == "Report on Jo BloggsU7"
+        assert pdf.open_metadata()["xmpMM:DocumentID"] == "sqr-jobs:job-U-7"
     assert "Paragraph 2 on Jo BloggsU7 <b>not bold</b> & so on." in "".join(pages_of(data))
 
 
@@ -102,6 +103,7 @@ def test_a_template_that_fails_is_told_by_its_code(
         document(producer, user_id)
     assert caught.value.code is code
     assert cause in caught.value.cause
+    assert re.search(r" \(at tests/host/reports\.py:\d+ in \w+\)$", caught.value.cause)
     assert "reports.py" in caught.value.stack
     for private in ("Bloggs", user_id, "no data on", "could not lay out"):
         assert private not in caught.value.stack

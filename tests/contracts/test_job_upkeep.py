@@ -208,16 +208,19 @@ def test_the_deadline_keeps_the_last_failure_for_operators(store: JobStore) -> N
     assert "STORAGE_UNAVAILABLE" in (store.history.history(claim.job.job_id)[-1].cause or "")
 
 
-def test_a_job_whose_template_no_worker_knew_says_so_at_its_deadline(store: JobStore) -> None:
-    """A deployment that forgot a template is not a slow one."""
+@pytest.mark.parametrize("code", [JobErrorCode.TEMPLATE_NOT_FOUND, JobErrorCode.RENDER_START_FAILED])
+def test_a_job_that_no_worker_was_able_to_make_says_so_at_its_deadline(
+    store: JobStore, code: JobErrorCode
+) -> None:
+    """A deployment that forgot a template, or can't start a child, is not a slow one."""
     claim = store.claimed(lifetime_s=300)
-    code, cause = JobErrorCode.TEMPLATE_NOT_FOUND, "the factory raised: no licence"
+    cause = "the factory raised: no licence"
     store.execution.give_back(claim, delay_ms=5_000, code=code, cause=cause)
     assert store.history.history(claim.job.job_id)[-1].cause == cause
     assert store.read(claim.job.job_id).failures == 0
     store.move_clock_to_deadline(claim.job.job_id)
     store.upkeep.reap_deadlines(100)
-    assert store.read(claim.job.job_id).error_code is JobErrorCode.TEMPLATE_NOT_FOUND
+    assert store.read(claim.job.job_id).error_code is code
 
 
 def test_a_job_that_was_being_made_at_its_deadline_ran_out_of_time(store: JobStore) -> None:

@@ -90,9 +90,10 @@ def test_a_job_whose_workers_die_ends_after_the_third(client: Client) -> None:
     assert (shown["errorCode"], shown["attempts"]) == ("WORKER_LOST", 3)
 
 
-def test_a_job_whose_template_no_worker_knows_waits_until_its_deadline(client: Client) -> None:
-    """TEMPLATE_NOT_FOUND: a deployment may be under way, so a worker that knows it may still come."""
-    client.system.producer = lambda: _Failing("TEMPLATE_NOT_FOUND")  # type: ignore[method-assign]
+@pytest.mark.parametrize("code", ["TEMPLATE_NOT_FOUND", "RENDER_START_FAILED"])
+def test_a_job_that_no_worker_is_able_to_make_waits_until_its_deadline(client: Client, code: str) -> None:
+    """A deployment may be under way, so a worker that is able to may still come."""
+    client.system.producer = lambda: _Failing(code)  # type: ignore[method-assign]
     job_id = client.create()
     for _ in range(20):
         assert client.work(job_id)
@@ -101,7 +102,7 @@ def test_a_job_whose_template_no_worker_knows_waits_until_its_deadline(client: C
     client.move_clock(180_000)
     assert client.status(job_id).json()["status"] == "IN_PROGRESS"
     client.move_clock(21_000)
-    assert client.status(job_id).json()["errorCode"] == "TEMPLATE_NOT_FOUND"
+    assert client.status(job_id).json()["errorCode"] == code
 
 
 def test_a_template_that_another_worker_knows_is_made_by_that_one(client: Client) -> None:

@@ -137,7 +137,7 @@ def _render_child(_tmp_path: Path) -> None:
     def factory() -> str:
         return "tests.contracts.wild_host:raises"  # "no such setting", which the search knows too
 
-    producer = ChildProducer(factory=factory, memory_bytes=1 << 28, output_bytes=1 << 20)
+    producer = ChildProducer(factory=factory, memory_bytes=1 << 28, output_bytes=1 << 20, start_limit_s=60)
     keeper = LeaseKeeper(FakeExecution(), heartbeat_s=3600, fence_s=60, limit_s=60)
     order: Any = None  # it is never sent
     with (

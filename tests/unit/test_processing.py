@@ -185,6 +185,17 @@ def test_a_template_that_this_worker_lacks_gives_the_job_back_for_five_seconds(w
     ]
 
 
+def test_a_child_that_did_not_start_gives_the_job_back_uncounted(
+    workshop: Workshop, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The producer has logged it once; a line per attempt would fill the log."""
+    workshop.producer.raises = AttemptFailed(JobErrorCode.RENDER_START_FAILED, "too slow")
+    with caplog.at_level(logging.DEBUG, "sqr_jobs"):
+        workshop.processor.process()
+    assert workshop.jobs.calls[1:] == [("give_back", 5_000, JobErrorCode.RENDER_START_FAILED, "too slow")]
+    assert caplog.records == []
+
+
 def test_an_attempt_that_is_aborted_gives_its_job_back_at_once(workshop: Workshop) -> None:
     """Another worker has it a moment later, and it counts as no failure."""
     workshop.producer.during = lambda _lease: workshop.processor.abort()

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Update, bindparam
 from sqr_jobs.adapters.sql.after_commit import after_commit
 from sqr_jobs.adapters.sql.engine import Database
 from sqr_jobs.adapters.sql.tables import audit, job
-from sqr_jobs.domain.failures import JobErrorCode
+from sqr_jobs.domain.failures import FAULTS_OF_THE_WORKER, JobErrorCode
 from sqr_jobs.domain.job import Document, Job, TemplateRef
 from sqr_jobs.domain.states import TERMINAL, TRANSITIONS, JobState, Transition
 from sqr_jobs.errors import DatabaseUnavailable
@@ -217,9 +217,9 @@ def is_overdue(database: Database) -> ColumnElement[bool]:
 
 
 def expire(connection: Connection, overdue: ColumnElement[bool], seen: Job) -> bool:
-    """End a job that is past its deadline; TEMPLATE_NOT_FOUND where no worker knew its template."""
-    unknown = seen.state is JobState.RETRY_WAIT and seen.error_code is JobErrorCode.TEMPLATE_NOT_FOUND
-    code = JobErrorCode.TEMPLATE_NOT_FOUND if unknown else JobErrorCode.DEADLINE_EXCEEDED
+    """End a job that is past its deadline; by its own code where no worker was able to make it."""
+    unable = seen.state is JobState.RETRY_WAIT and seen.error_code in FAULTS_OF_THE_WORKER
+    code = seen.error_code if unable and seen.error_code else JobErrorCode.DEADLINE_EXCEEDED
     return move(
         connection,
         seen,
