@@ -1,5 +1,6 @@
 """What keeps jobs moving when something died: the relay rings again, the reaper takes and ends."""
 
+import contextlib
 import logging
 import os
 import socket
@@ -8,9 +9,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from sqr_jobs.domain.announcement import Announcement
-from sqr_jobs.errors import ConfigurationError, Unavailable
+from sqr_jobs.errors import ConfigurationError, QueueUnavailable, Unavailable
 from sqr_jobs.logs import Outage, stack_of
-from sqr_jobs.ports import JobQueue, JobUpkeep
+from sqr_jobs.ports import JobQueue, JobUpkeep, OwnDoorbell
 from sqr_jobs.retention import Retention
 
 __all__ = ["Maintenance"]
@@ -24,7 +25,10 @@ _STOP_S = 1.0
 
 
 class Maintenance:
-    """Relay and reaper. Any number of copies may run: the relay only reads, the reaper compares and swaps."""
+    """Relay and reaper. Any number of copies may run: the relay only reads, the reaper compares and swaps.
+
+    `own` is the doorbell of a worker process for itself: the relay rings it while the broker fails.
+    """
 
     def __init__(
         self,
@@ -37,9 +41,11 @@ class Maintenance:
         is_worker: bool = False,
         templates: Sequence[str] = (),
         version: str = "",
+        own: OwnDoorbell | None = None,
     ) -> None:
         self._jobs = jobs
         self._queue = queue
+        self._own = own
         self._loops = [
             _Loop("relay", self.relay, relay_interval_s),
             _Loop("reaper", self.reap, reaper_interval_s),
@@ -47,8 +53,9 @@ class Maintenance:
         self._retention = retention
         if retention is not None:
             self._loops.append(_Loop("retention", retention.run, _RETENTION_S))
+        self._announcement = _Loop("announcement", self.announce, _ANNOUNCE_S, at_end=self.withdraw)
         if is_worker:
-            self._loops.append(_Loop("announcement", self.announce, _ANNOUNCE_S))
+            self._loops.append(self._announcement)
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
         self._templates = tuple(templates)
         self._version = version
@@ -56,11 +63,25 @@ class Maintenance:
     def relay(self) -> int:
         """Ring for due jobs that no waiting message stands for, at most 100; the number of rings.
 
-        A message lost, a broker wiped or a process that died between commit and ring is healed by this.
+        A message lost, a broker wiped or a process that died between commit and ring is healed by this. In a
+        worker, jobs do not wait for a broker that fails: the worker is rung directly. Raises
+        `QueueUnavailable`.
         """
         due = self._jobs.count_due()
         if due == 0:
             return 0
+        try:
+            rung = self._ring(due)
+        except QueueUnavailable as error:
+            if self._own is None:
+                raise
+            self._ring_own(self._own, due)
+            raise QueueUnavailable(f"{error} Until then, this worker claims due jobs without it.") from None
+        if self._own is not None and self._own.is_cut_off:  # rings arrive there, and nothing comes back
+            self._ring_own(self._own, due)
+        return rung
+
+    def _ring(self, due: int) -> int:
         missing = min(due - self._queue.waiting(), _BATCH)
         if missing <= 0:
             return 0
@@ -68,6 +89,12 @@ class Maintenance:
         for job_id in job_ids:
             self._queue.ring(job_id)
         return len(job_ids)
+
+    def _ring_own(self, own: OwnDoorbell, due: int) -> None:
+        missing = min(due, _BATCH) - own.waiting()
+        if missing > 0:
+            for job_id in self._jobs.due(missing):
+                own.ring(job_id)
 
     def reap(self) -> int:
         """End jobs past their deadline, and take jobs whose worker died; the number of both.
@@ -86,6 +113,11 @@ class Maintenance:
         self._queue.announce(self._worker, announcement)
         return 1
 
+    def withdraw(self) -> int:
+        """Have the broker forget that this process works."""
+        self._queue.withdraw(self._worker)
+        return 1
+
     def run_once(self) -> tuple[int, int, int]:
         """Do each duty once, as `sqr-jobs maintain --once` does.
 
@@ -98,6 +130,10 @@ class Maintenance:
         """Run each in a thread of its own, so that a slow broker never holds up the reaper."""
         for loop in self._loops:
             loop.start()
+
+    def drain(self) -> None:
+        """Stop announcing this process, and have its announcement withdrawn; it takes no more jobs."""
+        self._announcement.ask_to_stop()
 
     def stop(self) -> None:
         """End the threads, within a second; one that hangs ends with the process."""
@@ -117,11 +153,19 @@ def _all_of(take: Callable[[int], int]) -> int:
 
 
 class _Loop:
-    """One duty, again and again, whatever it raises; an outage is told when it begins and when it ends."""
+    """Runs one duty at an interval, and another at the end. Logs the beginning and the end of an outage."""
 
-    def __init__(self, name: str, duty: Callable[[], int], interval_s: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        duty: Callable[[], int],
+        interval_s: float,
+        *,
+        at_end: Callable[[], int] | None = None,
+    ) -> None:
         self._name = name
         self._duty = duty
+        self._at_end = at_end
         self._interval_s = interval_s
         self._outage = Outage()
         self._stop = threading.Event()
@@ -151,3 +195,6 @@ class _Loop:
                 if (lasted_s := self._outage.over()) is not None:
                     _logger.info("the %s goes on, after %.0f s", self._name, lasted_s)
             self._stop.wait(self._interval_s)
+        if self._at_end is not None:
+            with contextlib.suppress(Exception):  # what it would end lapses anyway
+                self._at_end()

@@ -59,6 +59,7 @@ class WorkerService:
         if self._draining.is_set():
             return
         self.processor.drain()
+        self._maintenance.drain()
         _logger.info("draining: running attempts have %.1f s to end", self._left_s)
         self._draining.set()
 

@@ -17,7 +17,7 @@ from sqr_jobs.errors import ConfigurationError
 __all__ = ["AmqpLine", "parameters_for"]
 
 _BEAT_S = 1.0
-_HEARTBEAT_S = 5
+_HEARTBEAT_S, _LONGEST_HEARTBEAT_S = 5, 20
 _CONNECT_S = 2.0
 _BLOCKED_S = 5.0
 
@@ -36,6 +36,12 @@ def parameters_for(url: str, role: str) -> pika.URLParameters:
             "SQR_JOBS_BROKER_URL is not an address of RabbitMQ. Set it to "
             "amqp://user:password@host:5672/vhost, with %-escapes for what is special in an address."
         ) from None
+    # Bounds of the library hold whatever the address says: a query may name any of them.
+    parameters.connection_attempts = 1
+    parameters.retry_delay = 0
+    parameters.heartbeat = min(parameters.heartbeat or _HEARTBEAT_S, _LONGEST_HEARTBEAT_S)
+    parameters.channel_max = parameters.DEFAULT_CHANNEL_MAX
+    parameters.frame_max = parameters.DEFAULT_FRAME_MAX
     parameters.socket_timeout = _CONNECT_S
     parameters.stack_timeout = 2 * _CONNECT_S
     # A broker short of memory or disk stops reading from those who publish, for as long as that lasts.
@@ -43,8 +49,6 @@ def parameters_for(url: str, role: str) -> pika.URLParameters:
     parameters.client_properties = {
         "connection_name": f"sqr-jobs {role} {socket.gethostname()}:{os.getpid()}"
     }
-    if parameters.heartbeat is None:
-        parameters.heartbeat = _HEARTBEAT_S
     return parameters
 
 

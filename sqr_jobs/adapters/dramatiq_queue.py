@@ -9,7 +9,7 @@ from dramatiq import Message
 
 from sqr_jobs.adapters.broker_outages import broker_reason
 from sqr_jobs.domain.announcement import Announcement
-from sqr_jobs.errors import QueueUnavailable
+from sqr_jobs.errors import QueueUnavailable, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +33,10 @@ class ObservableBroker(Protocol):
 
     def announce(self, worker: str, announcement: str) -> None:
         """Keep for 10 s what a worker announces."""
+        ...
+
+    def withdraw(self, worker: str) -> None:
+        """Forget a worker's announcement."""
         ...
 
     def workers(self) -> Mapping[str, str]:
@@ -94,6 +98,12 @@ class DramatiqQueue:
         with _translated():
             broker.announce(worker, announcement.to_text())
 
+    def withdraw(self, worker: str) -> None:
+        """Have the broker forget a worker."""
+        broker = self._broker()
+        with _translated():
+            broker.withdraw(worker)
+
     def workers(self) -> Mapping[str, Announcement]:
         """Read the announcements of the workers that are alive."""
         broker = self._broker()
@@ -106,5 +116,7 @@ class DramatiqQueue:
 def _translated() -> "Iterator[None]":
     try:
         yield
+    except Unavailable as error:  # of the database, whose identity is part of the queue's key
+        raise QueueUnavailable(str(error)) from None
     except Exception as error:  # noqa: BLE001 - whatever a client raises, the row is committed
         raise QueueUnavailable(f"The broker refused or did not answer ({broker_reason(error)}).") from None

@@ -40,6 +40,9 @@ class NoQueue:
     def announce(self, worker: str, announcement: Announcement) -> None:
         """Announce it to nobody."""
 
+    def withdraw(self, worker: str) -> None:
+        """Do nothing."""
+
     def workers(self) -> dict[str, Announcement]:
         """Return none."""
         return {}
@@ -120,6 +123,10 @@ class InProcessBroker(StubBroker):
     def announce(self, worker: str, announcement: str) -> None:
         """Remember the one worker there is."""
         self._workers = {worker: announcement}
+
+    def withdraw(self, worker: str) -> None:
+        """Forget it."""
+        self._workers.pop(worker, None)
 
     def workers(self) -> dict[str, str]:
         """Tell of it."""

@@ -13,7 +13,7 @@ from limits.strategies import MovingWindowRateLimiter
 
 from sqr_jobs.adapters.broker_outages import broker_reason
 from sqr_jobs.domain.rate_limit import RateLimit
-from sqr_jobs.errors import ConfigurationError, LimiterUnavailable
+from sqr_jobs.errors import ConfigurationError, LimiterUnavailable, Unavailable
 from sqr_jobs.logs import Outage
 from sqr_jobs.ports import Quota, RateLimiter
 
@@ -25,8 +25,13 @@ _SLOW_S = 0.1
 _BREAKER_S = 5.0
 
 
-# The strategy is part of the key: another one would find a key of the wrong type there.
-_NAMESPACE = "sqr_jobs:moving"
+# All keys in Redis begin with `sqr_jobs:`. The strategy is part of them: another one would find a key of the
+# wrong type there.
+_PREFIX, _WINDOWS = "sqr_jobs", "moving"
+
+
+def _unshared() -> str:
+    return "unshared"
 
 
 class _OrgWindow(RateLimitItemPerSecond):
@@ -37,23 +42,31 @@ class _OrgWindow(RateLimitItemPerSecond):
 
 
 class LimitsRateLimiter:
-    """`RateLimiter` over one storage of `limits`. Entries are stamped by this process's clock."""
+    """`RateLimiter` over one storage of `limits`. Entries are stamped by this process's clock.
 
-    def __init__(self, storage: Storage) -> None:
+    `identity` is that of the database whose service counts here, and is asked at each hit. It may raise
+    `Unavailable`.
+    """
+
+    def __init__(self, storage: Storage, *, identity: Callable[[], str] = _unshared) -> None:
         if not isinstance(storage, MovingWindowSupport):
             raise ConfigurationError(
                 "SQR_JOBS_LIMITER_URL names a storage without moving windows. Set redis://… or memory://."
             )
         self._limiter = MovingWindowRateLimiter(storage)
+        self._identity = identity
 
     def hit(self, org_id: str, limit: RateLimit) -> Quota:
         """Count one request, unless the window is full."""
-        item = _OrgWindow(limit.requests, limit.window_s, namespace=_NAMESPACE)
         try:
+            windows = f"{_WINDOWS}:{self._identity()}"
+            item = _OrgWindow(limit.requests, limit.window_s, namespace=windows)
             allowed = self._limiter.hit(item, org_id)
             window = self._limiter.get_window_stats(item, org_id)
         except StorageError as error:
             raise LimiterUnavailable(broker_reason(error.storage_error)) from None
+        except Unavailable as error:
+            raise LimiterUnavailable(str(error)) from None
         except RuntimeError:  # the one in memory tidies itself in a thread
             raise LimiterUnavailable("this process can start no more threads") from None
         reset_s = math.ceil(window.reset_time - time.time())
@@ -122,15 +135,23 @@ class ShelteredRateLimiter:
             _logger.warning("the rate limiter is out of reach, counting in memory: %s", why)
 
 
-def limiter_for(url: str) -> RateLimiter:
-    """Make the limiter for `memory://` or a Redis URL. Raises `ConfigurationError`."""
+def limiter_for(
+    url: str, *, identity: Callable[[], str] = _unshared, setting: str = "SQR_JOBS_LIMITER_URL"
+) -> RateLimiter:
+    """Make the limiter for `memory://` or a Redis URL, which `setting` names. Raises `ConfigurationError`."""
     in_memory = LimitsRateLimiter(MemoryStorage())
     if url.startswith("memory://"):
         return in_memory
-    return ShelteredRateLimiter(shared_limiter_for(url), in_memory)
+    return ShelteredRateLimiter(shared_limiter_for(url, identity=identity, setting=setting), in_memory)
 
 
-def shared_limiter_for(url: str, *, timeout_s: float | None = None) -> LimitsRateLimiter:
+def shared_limiter_for(
+    url: str,
+    *,
+    identity: Callable[[], str] = _unshared,
+    setting: str = "SQR_JOBS_LIMITER_URL",
+    timeout_s: float | None = None,
+) -> LimitsRateLimiter:
     """Make the limiter for a Redis URL alone, which raises where Redis does not answer in time.
 
     `timeout_s` is by default what a request may wait. Raises `ConfigurationError`.
@@ -139,14 +160,17 @@ def shared_limiter_for(url: str, *, timeout_s: float | None = None) -> LimitsRat
     try:
         from sqr_jobs.adapters.quick_redis import quick_redis  # noqa: PLC0415 - only the distributed form
 
-        options: dict[str, Any] = {"connection_pool": quick_redis(url, **bounds).connection_pool}
+        pool = quick_redis(url, setting=setting, **bounds).connection_pool
+        options: dict[str, Any] = {"connection_pool": pool, "key_prefix": _PREFIX}
         storage: Any = storage_from_string(url, wrap_exceptions=True, **options)
     except ModuleNotFoundError:
         raise ConfigurationError(
             "The Redis client is missing. Install it: pip install 'sqr-jobs[redis]'."
         ) from None
-    except Exception as error:  # noqa: BLE001 - whatever a client raises for a URL
+    except ConfigurationError:
+        raise
+    except Exception as error:  # noqa: BLE001 - of any class that a client raises for a URL
         raise ConfigurationError(
-            f"SQR_JOBS_LIMITER_URL does not serve ({type(error).__name__}). Set redis://host:6379/0 or memory://."
+            f"{setting} does not serve ({type(error).__name__}). Set redis://host:6379/0 or memory://."
         ) from None
-    return LimitsRateLimiter(storage)
+    return LimitsRateLimiter(storage, identity=identity)

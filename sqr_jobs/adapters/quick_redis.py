@@ -5,28 +5,29 @@ import threading
 from typing import Any
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+
+from sqr_jobs.adapters.redis_connections import connect_to
 
 __all__ = ["quick_redis"]
 
 _TIMEOUT_S = 0.1
 
 
-def quick_redis(url: str, *, timeout_s: float = _TIMEOUT_S) -> redis.Redis:
-    """Make a client that waits so long at most for a connection and for each reply, and repeats nothing.
+def quick_redis(
+    url: str, *, timeout_s: float = _TIMEOUT_S, setting: str = "SQR_JOBS_BROKER_URL"
+) -> redis.Redis:
+    """Make a client that waits so many seconds at most for a connection and for each reply.
 
     The time for a connection includes the look-up of its host name, which no socket's timeout bounds.
+    `setting` names the variable that holds the address. Raises `ConfigurationError`.
     """
-    client = redis.Redis.from_url(
+    return connect_to(
         url,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        retry=Retry(NoBackoff(), 0),
+        setting=setting,
+        timeout_s=timeout_s,
+        connect_timeout_s=timeout_s,
+        connection_class=lambda connection_class: _bounded(connection_class, timeout_s),
     )
-    pool = client.connection_pool
-    pool.connection_class = _bounded(pool.connection_class, timeout_s)
-    return client
 
 
 @functools.cache

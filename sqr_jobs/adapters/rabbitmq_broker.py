@@ -11,10 +11,13 @@ import pika
 import pika.exceptions
 from dramatiq import Consumer, Message, MessageProxy, Middleware
 from dramatiq.brokers.rabbitmq import RabbitmqBroker, _RabbitmqConsumer
+from dramatiq.common import dq_name
 from dramatiq.errors import ConnectionClosed
 
 from sqr_jobs.adapters.amqp_line import AmqpLine, parameters_for
 from sqr_jobs.adapters.honest_message import honest_message
+from sqr_jobs.adapters.own_rings import OwnRings
+from sqr_jobs.adapters.patient_consumer import PatientConsumer
 
 __all__ = [
     "PushingRabbitmqBroker",
@@ -63,6 +66,10 @@ class RabbitmqDoorbell:
         publish = partial(_publish, queue_name=_WORKERS, body=body, expiration=_ANNOUNCED_MS)
         self._line.ask(publish, patience_s=_ASK_S)
 
+    def withdraw(self, worker: str) -> None:
+        """Take back what a worker left that takes no more messages."""
+        self._line.ask(partial(_read_announcements, withdrawn=worker), patience_s=_TURNS_S + _ASK_S)
+
     def workers(self) -> dict[str, str]:
         """Read what workers left in the last 10 s, and leave it there."""
         found: dict[str, str] = self._line.ask(_read_announcements, patience_s=_TURNS_S + _ASK_S)
@@ -97,8 +104,8 @@ def _publish(channel: Any, *, queue_name: str, body: bytes, expiration: str | No
         send()
 
 
-def _read_announcements(channel: Any) -> dict[str, str]:
-    """Take every announcement and, by closing a channel of its own, give all back to their places.
+def _read_announcements(channel: Any, withdrawn: str | None = None) -> dict[str, str]:
+    """Take every announcement and, by closing a second channel, give all back but the withdrawn worker's.
 
     While one reads, another would find the queue empty: so only one may, and the others wait their turn.
     """
@@ -107,7 +114,7 @@ def _read_announcements(channel: Any) -> dict[str, str]:
     while True:
         reader = connection.channel()
         try:
-            return _announcements(reader)
+            return _announcements(reader, withdrawn)
         except pika.exceptions.ChannelClosedByBroker as refusal:
             if refusal.reply_code != _ACCESS_REFUSED or time.monotonic() > until:
                 raise
@@ -117,7 +124,7 @@ def _read_announcements(channel: Any) -> dict[str, str]:
                 reader.close()
 
 
-def _announcements(channel: Any) -> dict[str, str]:
+def _announcements(channel: Any, withdrawn: str | None) -> dict[str, str]:
     """Read all: an only consumer, which may hold one message, has the turn and the first; the rest is got."""
     found: dict[str, str] = {}
     _declare(channel, _WORKERS)
@@ -126,7 +133,10 @@ def _announcements(channel: Any) -> dict[str, str]:
     while method is not None:
         with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):  # not one of ours
             announced = json.loads(body)
-            found[str(announced["worker"])] = str(announced["database"])
+            if announced["worker"] == withdrawn:
+                channel.basic_ack(method.delivery_tag)
+            else:
+                found[str(announced["worker"])] = str(announced["database"])
         method, _, body = channel.basic_get(_WORKERS)
     return found
 
@@ -137,20 +147,35 @@ class PushingRabbitmqBroker(RabbitmqBroker):
     There is neither a delay nor a dead-letter queue, because nothing here delays, retries or fails.
     """
 
-    def __init__(self, *, url: str, prefetch: int, middleware: list[Middleware]) -> None:
+    def __init__(
+        self, *, url: str, prefetch: int, middleware: list[Middleware], rings: OwnRings | None = None
+    ) -> None:
         super().__init__(middleware=middleware)
         self.parameters = parameters_for(url, "worker")
         self._prefetch = prefetch
+        self._rings = rings
 
     def declare_queue(self, queue_name: str, *, ensure: bool = False) -> None:  # noqa: ARG002 - Dramatiq's signature
-        """Know of the queue; its consumer makes it in RabbitMQ, on its own connection."""
-        if queue_name not in self.queues:
-            self.emit_before("declare_queue", queue_name)
-            self.queues.add(queue_name)
-            self.emit_after("declare_queue", queue_name)
+        """Know of the queue; its consumer makes it in RabbitMQ, on its own connection.
+
+        Its consumer for delayed messages takes this process's own rings, if any.
+        """
+        if queue_name in self.queues:
+            return
+        self.emit_before("declare_queue", queue_name)
+        self.queues.add(queue_name)
+        self.emit_after("declare_queue", queue_name)
+        if self._rings is not None:
+            self.delay_queues.add(dq_name(queue_name))
+            self.emit_after("declare_delay_queue", dq_name(queue_name))
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:  # noqa: ARG002 - it would hoard
-        """Consume with one message per thread. Raises `ConnectionClosed`; then Dramatiq tries again."""
+        """Consume with one message per thread."""
+        if self._rings is not None and queue_name in self.delay_queues:
+            return self._rings.consumer()
+        return PatientConsumer(partial(self._connect, queue_name, timeout), rings=self._rings)
+
+    def _connect(self, queue_name: str, timeout: int) -> Consumer:
         try:
             return _PushedConsumer(self, queue_name, self._prefetch, timeout)
         except Exception as error:  # noqa: BLE001 - connecting raises what it met, of any class
@@ -223,6 +248,8 @@ def relaying_broker(url: str) -> RabbitmqDoorbell:
     return RabbitmqDoorbell(AmqpLine(parameters_for(url, "relay")), ring_s=_ASK_S)
 
 
-def working_broker(url: str, *, threads: int, middleware: list[Middleware]) -> PushingRabbitmqBroker:
+def working_broker(
+    url: str, *, threads: int, middleware: list[Middleware], rings: OwnRings | None = None
+) -> PushingRabbitmqBroker:
     """Make the broker of a worker process. Raises `ConfigurationError`."""
-    return PushingRabbitmqBroker(url=url, prefetch=threads, middleware=middleware)
+    return PushingRabbitmqBroker(url=url, prefetch=threads, middleware=middleware, rings=rings)

@@ -24,13 +24,20 @@ class WorkerLifecycle(dramatiq.Middleware):
     nothing, because systemd sends one to the whole group and Dramatiq's master forwards another.
     """
 
-    def __init__(self, service: Callable[[], WorkerService]) -> None:
+    def __init__(self, service: Callable[[], WorkerService], *, threads: int) -> None:
         self._make_service = service
         self._service: WorkerService | None = None
+        self._slots = threading.Semaphore(threads)
 
     def process(self, job_id: str | None) -> bool:
-        """Make one attempt, for the actor."""
-        return self._service.processor.process(job_id) if self._service else False
+        """Make one attempt, for the actor; never more at a time than there are `threads`.
+
+        `dramatiq --threads` may run more, and so take rings of the broker and of this process side by side.
+        """
+        if self._service is None:
+            return False
+        with self._slots:
+            return self._service.processor.process(job_id)
 
     def after_process_boot(self, broker: dramatiq.Broker) -> None:  # noqa: ARG002 - Dramatiq's hook
         """Start relay and reaper in the worker process itself, after the fork."""

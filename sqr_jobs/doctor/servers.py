@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from sqr_jobs.doctor.findings import Note
 from sqr_jobs.documents.template import Catalog
 from sqr_jobs.domain.announcement import Announcement
-from sqr_jobs.errors import ConfigurationError, DatabaseUnavailable, QueueUnavailable
+from sqr_jobs.errors import ConfigurationError, DatabaseUnavailable, QueueUnavailable, Unavailable
 from sqr_jobs.wiring import System, inspection
 
 __all__ = ["broker", "database", "limiter", "migrations", "workers"]
@@ -53,6 +53,11 @@ def broker(system: System) -> str:
     """Count the messages that wait; send one, and fetch it as a worker does."""
     if system.settings.is_embedded:
         return "in memory, inside the web process"
+    try:
+        system.identity()
+    except Unavailable:  # which is the database's fault: its identity names the queue
+        inspection.workers(system)
+        return "answers"
     told = f"answers; {inspection.messages_waiting(system)} messages wait"
     try:
         inspection.rehearse_message(system)
@@ -80,26 +85,30 @@ def workers(system: System) -> str:
     found = inspection.workers(system)
     if not found:
         raise ConfigurationError("no worker is consuming. Start one: sqr-jobs worker")
-    here = inspection.database_identity(system)
+    here = system.identity()
     elsewhere = sorted(name for name, announced in found.items() if announced.database != here)
-    if elsewhere:
+    consuming = {name: announced for name, announced in found.items() if announced.database == here}
+    if elsewhere and (not consuming or inspection.shares_messages(system)):
         raise ConfigurationError(
             f"{', '.join(elsewhere)} use another database than this process. Give web and workers the same "
-            "SQR_JOBS_DATABASE_URL."
+            "SQR_JOBS_DATABASE_URL. If they belong to another service, start a worker here, and on RabbitMQ "
+            "give each service a virtual host."
         )
-    told = f"{len(found)} consuming, on this database: {', '.join(sorted(found))}"
+    told = f"{len(consuming)} consuming, on this database: {', '.join(sorted(consuming))}"
     assert isinstance(system.templates, Catalog)
-    lacking = _without_template(found, [str(ref) for ref in system.templates.refs()])
-    unknown = [template for template, names in lacking.items() if len(names) == len(found)]
+    lacking = _without_template(consuming, [str(ref) for ref in system.templates.refs()])
+    unknown = [template for template, names in lacking.items() if len(names) == len(consuming)]
     if unknown:
         raise ConfigurationError(
             f"no worker knows {' and '.join(unknown)}, so its jobs wait until their deadline. Deploy the "
             "templates of this process to the workers, before the web processes."
         )
-    if lacking:
-        some = "; ".join(f"{', '.join(names)} do not know {template}" for template, names in lacking.items())
-        return Note(f"{told}; {some}: they give its jobs back to the others")
-    return told
+    to_know = [f"{', '.join(names)} do not know {template}" for template, names in lacking.items()]
+    if to_know:
+        told += f"; {'; '.join(to_know)}: they give its jobs back to the others"
+    if elsewhere:
+        told += f". Of another service, or wrong: {', '.join(elsewhere)} use another database"
+    return Note(told) if to_know or elsewhere else told
 
 
 def _without_template(found: Mapping[str, Announcement], templates: list[str]) -> dict[str, list[str]]:
@@ -119,7 +128,10 @@ def _without_template(found: Mapping[str, Announcement], templates: list[str]) -
 def limiter(system: System) -> str:
     """Count a request of nobody's where all processes count."""
     quota = system.quotas.default
-    took_s = inspection.hit_shared_limiter(system, f"sqr-jobs-check-{secrets.token_hex(8)}", quota)
+    try:
+        took_s = inspection.hit_shared_limiter(system, f"sqr-jobs-check-{secrets.token_hex(8)}", quota)
+    except DatabaseUnavailable as error:  # its keys carry the database's identity
+        raise ConfigurationError(f"{error} See the line on the database.") from None
     told = f"{quota.requests} in {quota.window_s} s"
     if took_s is not None and took_s <= _LATE_S:
         return f"{told}, shared; the database holds the same ceiling"

@@ -14,7 +14,7 @@ from sqr_jobs.ports.documents import (
 from sqr_jobs.ports.host import AsyncUserDirectory, Authenticator, TemplateCatalog, UserDirectory
 from sqr_jobs.ports.jobs import JobExecution, JobHistory, JobIntake, JobUpkeep
 from sqr_jobs.ports.operations import JobOperations, JobRetention
-from sqr_jobs.ports.queue import JobQueue
+from sqr_jobs.ports.queue import JobQueue, OwnDoorbell
 from sqr_jobs.ports.rates import Quota, RateLimiter
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "JobRetention",
     "JobUpkeep",
     "LocalDocuments",
+    "OwnDoorbell",
     "ProducedDocument",
     "Quota",
     "RateLimiter",

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from sqr_jobs.domain.announcement import Announcement
 
-__all__ = ["JobQueue"]
+__all__ = ["JobQueue", "OwnDoorbell"]
 
 
 class JobQueue(Protocol):
@@ -26,6 +26,27 @@ class JobQueue(Protocol):
         """Announce a worker process that is alive. Raises `QueueUnavailable`."""
         ...
 
+    def withdraw(self, worker: str) -> None:
+        """Forget the announcement of a worker process. Raises `QueueUnavailable`."""
+        ...
+
     def workers(self) -> Mapping[str, Announcement]:
         """Read the announcements of the last 10 s, by worker. Raises `QueueUnavailable`."""
+        ...
+
+
+class OwnDoorbell(Protocol):
+    """The doorbell of a worker process for its own threads, while the broker fails."""
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether this process fails to fetch messages from the broker."""
+        ...
+
+    def ring(self, job_id: str) -> None:
+        """Say to this process that there is work."""
+        ...
+
+    def waiting(self) -> int:
+        """Count the rings that no thread of this process has taken."""
         ...

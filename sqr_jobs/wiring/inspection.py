@@ -20,7 +20,6 @@ __all__ = [
     "broker_address",
     "credentials_left_s",
     "database_address",
-    "database_identity",
     "documents_lie_in",
     "hit_shared_limiter",
     "issuer_algorithms",
@@ -31,6 +30,7 @@ __all__ = [
     "rehearse_message",
     "ring_s",
     "serves",
+    "shares_messages",
     "workers",
 ]
 
@@ -90,13 +90,6 @@ def rehearse_job(system: "System") -> None:
     rehearse(system.database, system.intake)
 
 
-def database_identity(system: "System") -> str:
-    """Read which database this process uses. Raises `DatabaseUnavailable`."""
-    from sqr_jobs.adapters.sql import SqlJobUpkeep  # noqa: PLC0415
-
-    return SqlJobUpkeep(system.database, policy=parts.policy_for(system.settings)).database_identity()
-
-
 def broker_address(system: "System") -> str:
     """Name where the broker is: host, port, and database or virtual host."""
     from sqr_jobs.adapters.broker_outages import broker_address  # noqa: PLC0415
@@ -128,8 +121,17 @@ def rehearse_message(system: "System") -> None:
     """Send a message and fetch it as a worker does, on a queue for this alone. Raises `QueueUnavailable`."""
     import dramatiq  # noqa: PLC0415
 
+    from sqr_jobs.actors import ACTOR, QUEUE  # noqa: PLC0415
+    from sqr_jobs.adapters.own_rings import OwnRings  # noqa: PLC0415
+
     url = parts.broker_url(system.settings) or ""
-    worker = parts.working_broker_for(url, 1, dramatiq.Middleware())
+    worker = parts.working_broker_for(
+        url,
+        system.identity,
+        threads=1,
+        lifecycle=dramatiq.Middleware(),
+        rings=OwnRings(queue_name=QUEUE, actor_name=ACTOR, room=1),
+    )
     parts.rehearse_message(url, system.relaying_broker, worker)
 
 
@@ -144,19 +146,33 @@ def hit_shared_limiter(system: "System", org_id: str, limit: RateLimit) -> float
     """Count a request in the shared storage; the seconds that it takes, the least of three tries.
 
     It waits 2 s for each answer, longer than a request does. None where each process counts for itself.
-    Raises `LimiterUnavailable`.
+    Raises `LimiterUnavailable` or `DatabaseUnavailable`.
     """
     from sqr_jobs.adapters.limits_limiter import shared_limiter_for  # noqa: PLC0415
 
     url = parts.limiter_url(system.settings)
     if url.startswith("memory://"):
         return None
-    limiter, taken = shared_limiter_for(url, timeout_s=_PATIENCE_S), []
+    system.identity()
+    limiter, taken = (
+        shared_limiter_for(
+            url,
+            identity=system.identity,
+            setting=parts.limiter_setting(system.settings),
+            timeout_s=_PATIENCE_S,
+        ),
+        [],
+    )
     for _ in range(_TRIES):
         began = time.monotonic()
         limiter.hit(org_id, limit)
         taken.append(time.monotonic() - began)
     return min(taken)
+
+
+def shares_messages(system: "System") -> bool:
+    """Say whether services on different databases take each other's messages from this broker."""
+    return (parts.broker_url(system.settings) or "").startswith("amqp")
 
 
 def issuer_algorithms(settings: Settings) -> Sequence[str]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from sqr_jobs.adapters.dramatiq_queue import ObservableBroker
+    from sqr_jobs.adapters.own_rings import OwnRings
     from sqr_jobs.adapters.sql import Database
     from sqr_jobs.documents.template import Catalog
 
@@ -24,6 +25,7 @@ __all__ = [
     "database_for",
     "documents_for",
     "limiter_for",
+    "limiter_setting",
     "limiter_url",
     "policy_for",
     "producer_for",
@@ -79,11 +81,16 @@ def documents_for(settings: Settings, *, files_path: str) -> DocumentStore:
     )
 
 
-def limiter_for(settings: Settings) -> RateLimiter:
-    """Make the limiter: on the configured storage, else on a Redis broker, else in memory."""
+def limiter_for(settings: Settings, identity: Callable[[], str]) -> RateLimiter:
+    """Make the limiter: on the configured storage, else on a Redis broker, else in memory.
+
+    `identity` is that of the database, by which services that share a Redis count apart.
+    """
     from sqr_jobs.adapters import limits_limiter  # noqa: PLC0415
 
-    return limits_limiter.limiter_for(limiter_url(settings))
+    return limits_limiter.limiter_for(
+        limiter_url(settings), identity=identity, setting=limiter_setting(settings)
+    )
 
 
 def authenticator_for(settings: Settings) -> Authenticator | None:
@@ -128,37 +135,47 @@ def producer_for(settings: Settings, catalog: "Catalog", factory: Callable[[], s
     )
 
 
-def ringing_broker_for(url: str) -> "ObservableBroker":
-    """Make the broker of a web process. Raises `ConfigurationError` without the broker's client."""
+def ringing_broker_for(url: str, identity: Callable[[], str]) -> "ObservableBroker":
+    """Make the broker of a web process, for the service on the database of this identity.
+
+    Raises `ConfigurationError` without the broker's client, or for an address that can't serve.
+    """
     if _is_amqp(url):
         with _needing("RabbitMQ", extra="rabbitmq"):
             from sqr_jobs.adapters import rabbitmq_broker  # noqa: PLC0415
         return rabbitmq_broker.ringing_broker(url)
     with _needing("Redis", extra="redis"):
         from sqr_jobs.adapters import redis_broker  # noqa: PLC0415
-    return redis_broker.ringing_broker(url)
+    return redis_broker.ringing_broker(url, identity)
 
 
-def relaying_broker_for(url: str) -> "ObservableBroker":
-    """Make the broker of a relay. Raises `ConfigurationError` likewise."""
+def relaying_broker_for(url: str, identity: Callable[[], str]) -> "ObservableBroker":
+    """Make the broker of a relay. Raises `ConfigurationError` as for a web process."""
     if _is_amqp(url):
         with _needing("RabbitMQ", extra="rabbitmq"):
             from sqr_jobs.adapters import rabbitmq_broker  # noqa: PLC0415
         return rabbitmq_broker.relaying_broker(url)
     with _needing("Redis", extra="redis"):
         from sqr_jobs.adapters import redis_broker  # noqa: PLC0415
-    return redis_broker.relaying_broker(url)
+    return redis_broker.relaying_broker(url, identity)
 
 
-def working_broker_for(url: str, threads: int, lifecycle: "dramatiq.Middleware") -> "dramatiq.Broker":
-    """Make the broker of a worker process. Raises `ConfigurationError` likewise."""
+def working_broker_for(
+    url: str,
+    identity: Callable[[], str],
+    *,
+    threads: int,
+    lifecycle: "dramatiq.Middleware",
+    rings: "OwnRings",
+) -> "dramatiq.Broker":
+    """Make the broker of a worker process. Raises `ConfigurationError` as for a web process."""
     if _is_amqp(url):
         with _needing("RabbitMQ", extra="rabbitmq"):
             from sqr_jobs.adapters import rabbitmq_broker  # noqa: PLC0415
-        return rabbitmq_broker.working_broker(url, threads=threads, middleware=[lifecycle])
+        return rabbitmq_broker.working_broker(url, threads=threads, middleware=[lifecycle], rings=rings)
     with _needing("Redis", extra="redis"):
         from sqr_jobs.adapters import redis_broker  # noqa: PLC0415
-    return redis_broker.working_broker(url, threads=threads, middleware=[lifecycle])
+    return redis_broker.working_broker(url, identity, threads=threads, middleware=[lifecycle], rings=rings)
 
 
 def rehearse_message(url: str, sender: Any, worker: Any) -> None:
@@ -204,6 +221,11 @@ def limiter_url(settings: Settings) -> str:
     broker = broker_url(settings)
     shared = None if broker is None or _is_amqp(broker) else broker  # RabbitMQ has no place to count in
     return _secret(settings.limiter_url) or shared or "memory://"
+
+
+def limiter_setting(settings: Settings) -> str:
+    """Name the variable that holds the address of the limiter's storage."""
+    return "SQR_JOBS_LIMITER_URL" if settings.limiter_url else "SQR_JOBS_BROKER_URL"
 
 
 def broker_url(settings: Settings) -> str | None:

@@ -19,6 +19,7 @@ from sqr_jobs.ports import (
     DocumentStore,
     JobQueue,
     LocalDocuments,
+    OwnDoorbell,
     RateLimiter,
     UserDirectory,
 )
@@ -28,6 +29,7 @@ from sqr_jobs.service import WorkerService
 from sqr_jobs.settings import Settings
 from sqr_jobs.web.endpoints import FILES_PATH, Endpoints
 from sqr_jobs.wiring import parts
+from sqr_jobs.wiring.identity import Identity
 from sqr_jobs.wiring.inspection import serves
 from sqr_jobs.wiring.made_once import made_once
 from sqr_jobs.wiring.quotas import Quotas
@@ -97,6 +99,7 @@ class System(Forkable):
         self._engine = engine
         self._authenticator = authenticator
         self._documents = documents
+        self.identity = Identity(self)
         self.making = threading.RLock()
         mind_forks(self)
 
@@ -140,7 +143,7 @@ class System(Forkable):
     @made_once
     def limiter(self) -> RateLimiter:
         """The rate limiter in front."""
-        return parts.limiter_for(self.settings)
+        return parts.limiter_for(self.settings, self.identity)
 
     def rate_limit(self, caller: Caller) -> RateLimit:
         """How much the caller's org may ask for."""
@@ -199,12 +202,12 @@ class System(Forkable):
             grace_s=self.settings.shutdown_grace_s,
         )
 
-    def maintenance(self, *, is_worker: bool = False) -> Maintenance:
+    def maintenance(self, *, is_worker: bool = False, own: OwnDoorbell | None = None) -> Maintenance:
         """Make relay and reaper, new each time: what was stopped does not start again."""
-        return maintenance_of(self, is_worker=is_worker)
+        return maintenance_of(self, is_worker=is_worker, own=own)
 
-    def service(self) -> WorkerService:
-        """Make a worker's parts, likewise new each time."""
+    def service(self, own: OwnDoorbell | None = None) -> WorkerService:
+        """Make a worker's parts, new each time. Its relay rings `own` while the broker fails."""
         from sqr_jobs.adapters.sql import SqlJobExecution  # noqa: PLC0415
 
         settings = self.settings
@@ -225,7 +228,7 @@ class System(Forkable):
             processor=processor,
             producer=producer,
             leases=leases,
-            maintenance=self.maintenance(is_worker=True),
+            maintenance=self.maintenance(is_worker=True, own=own),
             grace_s=settings.shutdown_grace_s,
             serves=serves(self),
         )
@@ -239,7 +242,8 @@ class System(Forkable):
 
         Raises `ConfigurationError` where no broker is configured: then the worker is embedded.
         """
-        from sqr_jobs.actors import declare_actors  # noqa: PLC0415
+        from sqr_jobs.actors import ACTOR, QUEUE, declare_actors  # noqa: PLC0415
+        from sqr_jobs.adapters.own_rings import OwnRings  # noqa: PLC0415
         from sqr_jobs.adapters.worker_lifecycle import WorkerLifecycle  # noqa: PLC0415
 
         url = parts.broker_url(self.settings)
@@ -250,22 +254,26 @@ class System(Forkable):
                 "amqp://user:password@host/vhost, to run workers of their own."
             )
         _ = self.producer()  # a system without render children shows here, and not in each process
-        lifecycle = WorkerLifecycle(self.service)
-        broker = parts.working_broker_for(url, self.settings.worker_threads, lifecycle)
+        threads = self.settings.worker_threads
+        rings = OwnRings(queue_name=QUEUE, actor_name=ACTOR, room=threads)
+        lifecycle = WorkerLifecycle(lambda: self.service(rings), threads=threads)
+        broker = parts.working_broker_for(
+            url, self.identity, threads=threads, lifecycle=lifecycle, rings=rings
+        )
         declare_actors(broker, lifecycle.process)
         return broker
 
     @made_once
     def relaying_broker(self) -> "ObservableBroker":
         """The relay's own broker: no request waits for it, so it may be patient where those may not."""
-        return parts.relaying_broker_for(parts.broker_url(self.settings) or "")
+        return parts.relaying_broker_for(parts.broker_url(self.settings) or "", self.identity)
 
     @made_once
     def _broker(self) -> "ObservableBroker":
         url = parts.broker_url(self.settings)
         if url is None:
             raise QueueUnavailable("The embedded worker is not started yet; it rings for itself when it is.")
-        return parts.ringing_broker_for(url)
+        return parts.ringing_broker_for(url, self.identity)
 
     def _embedded_service(self) -> WorkerService:
         from sqr_jobs.actors import declare_actors  # noqa: PLC0415

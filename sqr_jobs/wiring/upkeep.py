@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from sqr_jobs.errors import ConfigurationError
 from sqr_jobs.maintenance import Maintenance
 from sqr_jobs.operations import Operations
-from sqr_jobs.ports import JobQueue
+from sqr_jobs.ports import JobQueue, OwnDoorbell
 from sqr_jobs.retention import Retention
 from sqr_jobs.settings import Settings
 from sqr_jobs.wiring import parts
@@ -30,7 +30,7 @@ def operations_of(system: "System") -> Operations:
     )
 
 
-def maintenance_of(system: "System", *, is_worker: bool) -> Maintenance:
+def maintenance_of(system: "System", *, is_worker: bool, own: OwnDoorbell | None) -> Maintenance:
     """Make relay, reaper and retention."""
     from sqr_jobs.adapters.sql import SqlJobUpkeep  # noqa: PLC0415
 
@@ -44,6 +44,7 @@ def maintenance_of(system: "System", *, is_worker: bool) -> Maintenance:
         is_worker=is_worker,
         templates=[str(template) for template in system.templates.refs()],
         version=importlib.metadata.version("sqr-jobs"),
+        own=own,
     )
 
 

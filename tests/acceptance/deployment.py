@@ -14,9 +14,11 @@ from typing import Self
 
 import httpx
 import psutil
+from sqlalchemy import select
 
 from sqr_jobs import Job, migrations
 from sqr_jobs.adapters.sql import Database, SqlJobHistory, SqlJobIntake, engine_for
+from sqr_jobs.adapters.sql.tables import identity
 from sqr_jobs.domain.job import JobEvent
 from tests.acceptance.client import PREFIX, Client
 from tests.acceptance.program import ROOT, Program, script
@@ -197,6 +199,12 @@ class Deployment:
     def history(self, job_id: str) -> Sequence[JobEvent]:
         """Read a job's audit rows."""
         return SqlJobHistory(self.database).history(job_id)
+
+    @cached_property
+    def queue_key(self) -> str:
+        """The key of the messages' list in Redis, which carries the database's identity."""
+        with self.database.read() as connection:
+            return f"sqr_jobs:{connection.execute(select(identity.c.identity)).scalar_one()}:sqr_jobs"
 
     def job(self, job_id: str, org: str = "acme") -> Job:
         """Read a job's row as it is, without settling it."""

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from sqr_jobs import Settings, Template, build_report_jobs, migrations
 from sqr_jobs.cli import main
 from sqr_jobs.domain.announcement import Announcement
-from sqr_jobs.wiring import System, inspection, system_of
+from sqr_jobs.wiring import System, system_of
 from tests.cli.checks import Check
 from tests.contracts.sockets import nothing_there
 from tests.host.people import People
@@ -88,6 +88,20 @@ def test_a_worker_on_another_database_is_a_fault(
     )
 
 
+def test_workers_of_another_service_on_the_same_redis_are_a_note(
+    check: Check, distributed: dict[str, str], tmp_path: Path
+) -> None:
+    """They do no harm; one that was meant to be of this service still shows."""
+    other = {**distributed, "database_url": f"sqlite:///{tmp_path}/other.db"}
+    _migrate(tmp_path, **other)
+    with _service(tmp_path, **other) as theirs, _service(tmp_path, **distributed) as ours:
+        theirs.relaying_broker.announce("theirs:1", theirs.identity())
+        ours.relaying_broker.announce("ours:1", ours.identity())
+    told = check(**distributed).note("workers")
+    assert told.startswith("1 consuming, on this database: ours:1. ")
+    assert told.endswith("theirs:1 use another database")
+
+
 def test_a_service_whose_tables_are_missing_is_told_what_to_run(
     check: Check, postgres_url: str, redis_url: str
 ) -> None:
@@ -108,10 +122,11 @@ def test_a_database_that_is_stopped_is_a_fault_and_so_is_what_lives_in_it(
             worker.maintenance(is_worker=True).announce()
         server.stop()
         checked = check(database_timeout_s=1, **settings)
-    assert checked.faults == ["database", "migrations", "workers"]
+    assert checked.faults == ["database", "migrations", "workers", "limiter"]
     assert checked.fault("database").endswith("Is it running, and is SQR_JOBS_DATABASE_URL right?")
     assert checked.fault("migrations").endswith("See the line on the database.")
     assert checked.fault("workers").endswith("See the lines on the broker and the database.")
+    assert checked.fault("limiter").endswith("See the line on the database.")
     assert checked.ok("broker")
 
 
@@ -258,7 +273,7 @@ def test_a_file_that_can_t_be_written_is_a_fault(check: Check, tmp_path: Path) -
 
 def _restricted(client: Redis) -> str:
     """Allow what is announced and counted, and of messages the lists alone."""
-    keys = ["sqr_jobs:announced*", "LIMITS*", "dramatiq:*"]
+    keys = ["sqr_jobs:announced*", "sqr_jobs:moving*"]
     client.acl_setuser("canary", enabled=True, passwords=["+secret"], keys=keys, commands=["+@all"])
     return "canary:secret@"
 
@@ -302,7 +317,7 @@ def test_a_check_leaves_nothing_in_redis(check: Check, distributed: dict[str, st
     """Each consumer that falls silent costs the server a scan of its keys, for ever."""
     check(**distributed)
     with Redis.from_url(redis_url) as client:
-        left = [str(key) for key in client.keys("*") if b"LIMITS" not in key and b"sqr-jobs-check" not in key]
+        left = [str(key) for key in client.keys("*") if b"sqr-jobs-check" not in key]
     assert left == []
 
 
@@ -335,7 +350,7 @@ def test_templates_that_no_worker_knows_are_a_fault(
         worker.maintenance(is_worker=True).announce()
         told = check(**distributed).fault("workers")
         assert "no worker knows report v1" in told
-        knows = Announcement(database=inspection.database_identity(worker), templates=("report v1",))
+        knows = Announcement(database=worker.identity(), templates=("report v1",))
         worker.queue.announce("other:1", knows)
         told = check(**distributed).note("workers")
     assert told.startswith("2 consuming, on this database: ")

@@ -61,7 +61,7 @@ def doorbell(request: pytest.FixtureRequest) -> Iterator[Doorbell]:
         bell = Doorbell(
             queue=queue_on(ringing),
             worker_broker=working,
-            messages=lambda: list(client.hgetall(f"dramatiq:{QUEUE}.msgs").values()),
+            messages=lambda: list(client.hgetall(f"sqr_jobs:unshared:{QUEUE}.msgs").values()),
         )
         declare_actors(working, bell.process)
         yield bell
@@ -126,6 +126,9 @@ def test_workers_that_announce_themselves_are_told_with_their_database(doorbell:
     doorbell.queue.announce("host:1", Announcement(database="database-1"))
     doorbell.queue.announce("host:1", Announcement(database="database-1"))
     assert dict(doorbell.queue.workers()) == {"host:1": Announcement(database="database-1")}
+    doorbell.queue.withdraw("host:1")
+    assert dict(doorbell.queue.workers()) == {}
+    doorbell.queue.withdraw("host:1")
 
 
 def test_a_worker_that_fell_silent_is_forgotten(redis_url: str) -> None:

@@ -15,7 +15,9 @@ import redis
 from sqr_jobs.actors import ACTOR, QUEUE, declare_actors
 from sqr_jobs.adapters.dramatiq_queue import DramatiqQueue
 from sqr_jobs.adapters.embedded_worker import InProcessBroker
+from sqr_jobs.adapters.limits_limiter import ShelteredRateLimiter, limiter_for
 from sqr_jobs.adapters.redis_broker import relaying_broker, ringing_broker
+from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.errors import QueueUnavailable
 from tests.contracts.queues import JOB_ID, queue_on
 from tests.contracts.sockets import HangingLookUp, nothing_there, silent_server
@@ -46,6 +48,34 @@ def test_a_broker_out_of_reach_costs_a_moment_once(
             assert time.monotonic() - started < 1
             broker.client.close()
     assert min(times) < 0.3
+
+
+@pytest.mark.parametrize("part", ["ring", "limiter"])
+def test_an_address_lifts_no_bound(redis_url: str, part: str) -> None:
+    """I16: an address is often written for another client, and a request waited 5 s for a silent broker."""
+    now = [0.0]
+    lifted = "socket_timeout=5&socket_connect_timeout=5&retry_on_timeout=yes&health_check_interval=1"
+    with Proxy(urlsplit(redis_url).port or 6379) as wire:
+        url = f"redis://127.0.0.1:{wire.port}/0?{lifted}&max_connections=1"
+        queue, limiter = queue_on(ringing_broker(url), lambda: now[0]), limiter_for(url)
+        assert isinstance(limiter, ShelteredRateLimiter)
+        limiter._now = lambda: now[0]
+
+        def answers() -> bool:
+            now[0] += 6
+            if part == "limiter":
+                limiter.hit("acme", RateLimit(requests=2, window_s=600))
+                return not limiter.is_sheltering
+            with contextlib.suppress(QueueUnavailable):  # of a busy machine
+                queue.ring(JOB_ID)
+                return True
+            return False
+
+        wait_until(answers, seconds=20, what="an open connection")
+        wire.silence()
+        began = time.monotonic()
+        assert not answers()
+        assert time.monotonic() - began < 2.5
 
 
 @pytest.mark.usefixtures("patient_redis")

@@ -49,7 +49,7 @@ def test_twenty_jobs_whose_messages_were_flushed_all_complete(
     jobs = [client.accepted(f"U{number}") for number in range(20)]
     distributed.run("maintain", "--once")  # rings for those for which the web process found Redis slow
     with Redis.from_url(redis_url) as redis:
-        assert redis.llen("dramatiq:sqr_jobs") >= 20
+        assert redis.llen(distributed.queue_key) >= 20
         # When everything is flushed, before the workers start and again while they work
         redis.flushall()
         distributed.worker()
@@ -95,6 +95,38 @@ def test_a_worker_that_starts_without_redis_works_once_it_is_there(
     began = time.monotonic()
     client.complete(job_id)
     measured("from the start of Redis to the end of the job", time.monotonic() - began)
+
+
+def test_jobs_complete_while_redis_refuses_every_write(
+    deployment: Deployment, client_of: ClientOf, own_redis: RedisServer
+) -> None:
+    """Database and workers are well (I6): a full broker with `noeviction` must not fail what was accepted."""
+    deployment.configure(worker_threads=1)
+    client = client_of(deployment.fastapi())
+    with Redis.from_url(own_redis.url) as redis:
+        # Given a job whose message waits, and a Redis that has become full
+        before = client.accepted("U-BEFORE")
+        redis.config_set("maxmemory-policy", "noeviction")
+        redis.config_set("maxmemory", 1)
+        # When a worker starts, and more jobs are accepted
+        worker = deployment.worker()
+        jobs = [before, *(client.accepted(f"U{number}") for number in range(4))]
+        # Then all complete, each in its first attempt
+        for job_id in jobs:
+            assert client.complete(job_id)["attempts"] == 1
+            assert_lawful(deployment.history(job_id))
+        # And the log tells of the outage once
+        said = worker.said()
+        assert said.count("fetching messages failed") == 1
+        assert said.count("this worker claims due jobs without it") == 1
+        assert not any(word in said for word in ("CRITICAL", "Traceback", "Restarting consumer"))
+        # And when Redis takes messages again, they are fetched again
+        redis.config_set("maxmemory", 0)
+        wait_until(
+            lambda: "messages are fetched again" in worker.said(), seconds=15, what="the end of the outage"
+        )
+        client.complete(client.accepted("U-AFTER"))
+        assert worker.said().count("fetching messages failed") == 1
 
 
 def test_an_org_gets_no_eleventh_job_when_redis_forgets_the_ten(

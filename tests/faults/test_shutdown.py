@@ -17,7 +17,7 @@ _SHORT, _ENDLESS = "U-WAIT-SHORT", "U-WAIT-ENDLESS"
 
 
 def test_a_worker_that_is_asked_twice_finishes_what_is_short_and_gives_back_the_rest(
-    distributed: Deployment, client_of: ClientOf, measured: Measured
+    distributed: Deployment, client_of: ClientOf, redis_url: str, measured: Measured
 ) -> None:
     """The service manager signals the whole group and Dramatiq's master forwards it: both must do no harm."""
     # Given one short and one endless attempt
@@ -31,8 +31,11 @@ def test_a_worker_that_is_asked_twice_finishes_what_is_short_and_gives_back_the_
     worker.signal_group(signal.SIGTERM)
     wait_until(lambda: "draining" in worker.said(), seconds=_GRACE_S, what="the beginning of the end")
     worker.signal_group(signal.SIGTERM)
+    # Then it is no longer announced as one that takes jobs, while its attempts still run
+    with Redis.from_url(redis_url) as redis:
+        wait_until(lambda: not redis.keys("sqr_jobs:announced*"), seconds=3, what="its withdrawal")
     distributed.let_go(_SHORT)
-    # Then it ends in order within its grace
+    # And it ends in order within its grace
     assert worker.wait(seconds=_GRACE_S) == 0
     took = time.monotonic() - began
     measured(f"from SIGTERM to the end, of {_GRACE_S} s of grace", took)
@@ -105,7 +108,7 @@ def test_maintenance_rings_and_ends_when_it_is_asked(
     with Redis.from_url(redis_url) as redis:
         redis.flushall()
         maintain = distributed.maintain()
-        wait_until(lambda: redis.llen("dramatiq:sqr_jobs") == 1, seconds=20, what="its first ring")
+        wait_until(lambda: redis.llen(distributed.queue_key) == 1, seconds=20, what="its first ring")
         assert maintain.stop() == 0
         redis.flushall()
         assert distributed.run("maintain", "--once").strip() == "reaped 0, rang for 1, deleted 0"

@@ -25,8 +25,6 @@ __all__ = ["Injured", "injure"]
 
 _HARM_S = 1.0
 _HOUR_S = 3_600
-_LIST = "dramatiq:sqr_jobs"
-_MESSAGES = f"{_LIST}.msgs"
 
 
 class Injured:
@@ -177,13 +175,15 @@ def _wake(injured: Injured) -> None:
 def _shuffle(url: str) -> int:
     """Put every message twice, known ones of the past too, in any order."""
     with Redis.from_url(url) as redis:
-        waiting = redis.lrange(_LIST, 0, -1)
-        known = list(redis.hkeys(_MESSAGES))
+        messages = next(redis.scan_iter("sqr_jobs:*:sqr_jobs.msgs"), b"")
+        name = messages.removesuffix(b".msgs")
+        waiting = redis.lrange(name, 0, -1)
+        known = list(redis.hkeys(messages))
         again = [*waiting, *known]
         random.shuffle(again)
-        redis.delete(_LIST)
+        redis.delete(name)
         if again:
-            redis.rpush(_LIST, *again)
+            redis.rpush(name, *again)
         return len(again)
 
 

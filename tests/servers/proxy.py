@@ -71,10 +71,6 @@ class Proxy:
         self._server.close()
         self.cut()
 
-    def lead_to(self, target_port: int) -> None:
-        """Lead new connections to another server; those that are open stay where they are."""
-        self._target = (self._target[0], target_port)
-
     def silence(self) -> None:
         """Swallow every byte from now on; connections are taken and stay."""
         self._is_silent = True
@@ -96,6 +92,10 @@ class Proxy:
         for pair in pairs:
             for end in pair:
                 _reset(end)
+
+    def lead_to(self, target_port: int) -> None:
+        """Pass new connections to another server, as after a change of DNS; those of now stay."""
+        self._target = (self._target[0], target_port)
 
     def drop_reply(self, number: int = 1) -> None:
         """Lose the n-th reply from now on, and reset its connection; `dropped` is set when it happened."""

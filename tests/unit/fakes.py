@@ -16,7 +16,16 @@ from sqr_jobs.ports import ProducedDocument, RenderOrder
 if TYPE_CHECKING:
     from sqr_jobs.domain.glyphs import MissingGlyphs
 
-__all__ = ["Clock", "FakeDocuments", "FakeExecution", "FakeProducer", "FakeQueue", "FakeUpkeep", "claim_of"]
+__all__ = [
+    "Clock",
+    "FakeDocuments",
+    "FakeExecution",
+    "FakeOwnDoorbell",
+    "FakeProducer",
+    "FakeQueue",
+    "FakeUpkeep",
+    "claim_of",
+]
 
 BYTES = b"%PDF-1.7 a document"
 
@@ -245,6 +254,26 @@ class FakeQueue:
         """Remember a worker."""
         self.announced[worker] = announcement
 
+    def withdraw(self, worker: str) -> None:
+        """Forget a worker."""
+        self.announced.pop(worker, None)
+
     def workers(self) -> Mapping[str, Announcement]:
         """Tell them."""
         return self.announced
+
+
+class FakeOwnDoorbell:
+    """`OwnDoorbell` that remembers its rings."""
+
+    def __init__(self) -> None:
+        self.is_cut_off = False
+        self.rung: list[str] = []
+
+    def ring(self, job_id: str) -> None:
+        """Ring."""
+        self.rung.append(job_id)
+
+    def waiting(self) -> int:
+        """Count them."""
+        return len(self.rung)

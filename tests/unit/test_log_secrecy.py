@@ -130,7 +130,7 @@ def _worker_start(_tmp_path: Path) -> None:
 
     broker: Any = None
     with pytest.raises(SystemExit):
-        WorkerLifecycle(broken).after_process_boot(broker)
+        WorkerLifecycle(broken, threads=1).after_process_boot(broker)
 
 
 def _render_child(_tmp_path: Path) -> None:

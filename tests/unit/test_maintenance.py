@@ -11,7 +11,7 @@ from sqr_jobs.domain.announcement import Announcement
 from sqr_jobs.errors import DatabaseUnavailable, QueueUnavailable
 from sqr_jobs.maintenance import Maintenance
 from tests.servers.ports import wait_until
-from tests.unit.fakes import FakeQueue, FakeUpkeep
+from tests.unit.fakes import FakeOwnDoorbell, FakeQueue, FakeUpkeep
 
 
 def _maintenance(jobs: FakeUpkeep, queue: FakeQueue, **more: object) -> Maintenance:
@@ -55,6 +55,35 @@ def test_the_relay_rings_no_more_once_a_ring_failed() -> None:
     with pytest.raises(QueueUnavailable):
         _maintenance(FakeUpkeep(due=50), queue).relay()
     assert len(queue.rung) == 2
+
+
+@pytest.mark.parametrize("fault", ["a ring fails", "the count fails", "nothing comes back"])
+def test_a_worker_whose_broker_fails_is_rung_directly(fault: str) -> None:
+    """Database and workers are well: no accepted job may wait for a broker, nor be rung for twice."""
+    queue, own = FakeQueue(breaks_after=0), FakeOwnDoorbell()
+    if fault == "the count fails":
+
+        def refuse() -> int:
+            raise QueueUnavailable("gone")
+
+        queue.waiting = refuse  # type: ignore[method-assign]
+    elif fault == "nothing comes back":
+        queue, own.is_cut_off = FakeQueue(waiting=9), True
+    kept = _maintenance(FakeUpkeep(due=3), queue, own=own)
+    for _ in range(2):
+        if own.is_cut_off:
+            assert kept.relay() == 0
+        else:
+            with pytest.raises(QueueUnavailable, match="this worker claims due jobs without it"):
+                kept.relay()
+        assert own.rung == ["job-0", "job-1", "job-2"]
+
+
+def test_a_worker_is_not_rung_directly_while_its_broker_works() -> None:
+    """Each worker would ask the database for each job."""
+    queue, own = FakeQueue(), FakeOwnDoorbell()
+    assert _maintenance(FakeUpkeep(due=3), queue, own=own).relay() == 3
+    assert own.rung == []
 
 
 @pytest.mark.parametrize(("lost", "overdue"), [(0, 0), (1, 2), (100, 0), (0, 100), (250, 333)])
@@ -175,6 +204,18 @@ def test_a_worker_announces_itself_with_its_database_and_templates() -> None:
     assert announced == Announcement(database="database-1", templates=("report v1",), version="1.2.3")
     assert Announcement.from_text(announced.to_text()) == announced
     assert worker.count(":") == 1
+
+
+def test_a_worker_that_drains_withdraws_at_once() -> None:
+    """It takes no more jobs, so `sqr-jobs check` must not count it while its last attempts run."""
+    queue = FakeQueue()
+    kept = _maintenance(FakeUpkeep(), queue, is_worker=True)
+    kept.start()
+    wait_until(lambda: queue.announced, seconds=10, what="the announcement")
+    kept.drain()
+    wait_until(lambda: not queue.announced, seconds=10, what="the withdrawal")
+    kept.stop()
+    assert queue.announced == {}
 
 
 def _threads() -> list[str]:

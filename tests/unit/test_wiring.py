@@ -10,6 +10,8 @@ from sqlalchemy import create_engine
 
 from sqr_jobs import Caller, ConfigurationError, RateLimit, Settings, adapters, build_report_jobs
 from sqr_jobs.adapters.limits_limiter import LimitsRateLimiter, ShelteredRateLimiter
+from sqr_jobs.adapters.own_rings import OwnRings
+from sqr_jobs.wiring import mount
 from sqr_jobs.wiring.parts import limiter_for, ringing_broker_for, working_broker_for
 from tests.host.people import People
 from tests.host.reports import Report
@@ -78,20 +80,40 @@ def test_a_broker_whose_client_is_missing_says_which_extra_to_install(
     monkeypatch.delitem(sys.modules, f"sqr_jobs.adapters.{extra}_broker", raising=False)
     monkeypatch.delattr(adapters, f"{extra}_broker", raising=False)
     monkeypatch.setitem(sys.modules, client, None)
-    for make in (lambda: ringing_broker_for(url), lambda: working_broker_for(url, 1, Middleware())):
+    rings = OwnRings(queue_name="q", actor_name="a", room=1)
+    for make in (
+        lambda: ringing_broker_for(url, str),
+        lambda: working_broker_for(url, str, threads=1, lifecycle=Middleware(), rings=rings),
+    ):
         with pytest.raises(ConfigurationError, match=rf"pip install 'sqr-jobs\[{extra}\]'"):
             make()
+
+
+@pytest.mark.parametrize("variable", ["broker_url", "limiter_url"])
+@pytest.mark.parametrize(
+    "query", ["decode_responses=True", "encoding=latin-1", "encoding_errors=ignore", "no_such_option=1"]
+)
+def test_an_address_of_redis_that_can_t_serve_is_refused_at_the_start(variable: str, query: str) -> None:
+    """Each message would be unreadable, or each command fail, while every request is accepted."""
+    addresses = {"broker_url": "redis://host", variable: f"redis://:canary@host/0?{query}"}
+    engine = create_engine("postgresql+psycopg://me@host/name")
+    settings = Settings(jwt_key="x" * 40, jwt_algorithms="HS256", **addresses)
+    reports = build_report_jobs(settings, users=People(), templates=[Report()], engine=engine)
+    with pytest.raises(ConfigurationError, match=f"SQR_JOBS_{variable.upper()}") as caught:
+        mount(reports, has_own_login=True)
+    assert "canary" not in str(caught.value)
+    engine.dispose()
 
 
 @pytest.mark.parametrize("url", ["amqp://host", "amqps://host"])
 def test_requests_are_counted_in_memory_beside_rabbitmq(url: str) -> None:
     """It has no place to count in; the ceiling in the database holds for all processes together."""
     settings = Settings(broker_url=url, database_url="postgresql+psycopg://me@host/name")
-    assert isinstance(limiter_for(settings), LimitsRateLimiter)
+    assert isinstance(limiter_for(settings, str), LimitsRateLimiter)
     shared = Settings(
         broker_url=url, limiter_url="redis://host", database_url="postgresql+psycopg://me@host/name"
     )
-    assert isinstance(limiter_for(shared), ShelteredRateLimiter)
+    assert isinstance(limiter_for(shared, str), ShelteredRateLimiter)
 
 
 @pytest.mark.parametrize("kept_s", [0, -1.0, float("nan"), float("inf"), 604_801])

@@ -157,7 +157,7 @@ def test_a_worker_of_its_own_tells_the_threads_that_it_was_given(
         database_url="postgresql+psycopg://canary:CANARY@canary.example/canary",
         s3_bucket="canary-bucket",
     )
-    lifecycle = WorkerLifecycle(system.service)
+    lifecycle = WorkerLifecycle(system.service, threads=2)
     lifecycle._service = system.service()
 
     class Worker:
@@ -182,7 +182,7 @@ def test_a_worker_that_can_t_start_says_where(caplog: pytest.LogCaptureFixture) 
 
     broker: Any = None
     with pytest.raises(SystemExit):
-        WorkerLifecycle(broken).after_process_boot(broker)
+        WorkerLifecycle(broken, threads=1).after_process_boot(broker)
     (record,) = caplog.records
     assert record.levelname == "ERROR"
     assert record.getMessage().startswith("the worker can't start\nLookupError, raised at\n")
