@@ -31,6 +31,7 @@ from sqr_jobs.ports import (
     LocalDocuments,
     ProducedDocument,
     UserDirectory,
+    VerifyingDocuments,
 )
 from sqr_jobs.report_jobs import Download, ReportJobs
 from sqr_jobs.settings import Settings
@@ -66,6 +67,7 @@ __all__ = [
     "Unavailable",
     "User",
     "UserDirectory",
+    "VerifyingDocuments",
     "build_report_jobs",
     "content_disposition",
     "mount",

@@ -27,7 +27,7 @@ from sqr_jobs.errors import (
 )
 from sqr_jobs.logs import Outage, job_fields
 from sqr_jobs.ports import (
-    DocumentStore,
+    DocumentLinks,
     JobIntake,
     JobQueue,
     Quota,
@@ -85,8 +85,8 @@ class ReportParts(Protocol):
         ...
 
     @property
-    def documents(self) -> DocumentStore:
-        """Where documents lie."""
+    def links(self) -> DocumentLinks:
+        """Issues the URLs of documents."""
         ...
 
     @property
@@ -257,17 +257,15 @@ class ReportJobs:
             raise JobNotComplete(job)
         if job.document_expired:
             raise DocumentExpired
-        if not self.parts.documents.holds(job.document.key, size=job.document.size):
+        if not self.parts.links.holds(job.document):
             _logger.error(
-                "job %s: its document is missing from the store, or has another size",
+                "job %s: its document is missing from the store, or was changed",
                 job.job_id,
                 extra=job_fields(job),
             )
             raise DocumentGone
         filename = self.parts.templates.filename(job.template, user, job.job_id)
-        url = self.parts.documents.url(
-            job.document.key, filename=filename, expires_s=_URL_LIFETIME_S, origin=origin
-        )
+        url = self.parts.links.url(job.document, filename=filename, expires_s=_URL_LIFETIME_S, origin=origin)
         return Download(url=url, expires_in_s=_URL_LIFETIME_S, filename=filename)
 
     def _permit(self, caller: Caller, user: User) -> None:

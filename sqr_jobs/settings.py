@@ -1,7 +1,7 @@
 """Settings: keywords, or environment variables that start with `SQR_JOBS_`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     Field,
@@ -71,6 +71,10 @@ class Settings(BaseSettings):
     """Goes with `s3_access_key_id`."""
     s3_prefix: str = ""
     """Put before every key."""
+    s3_addressing: Literal["auto", "path", "virtual"] = "auto"
+    """Whether the bucket's name is a part of the `path` or of the host (`virtual`); `auto` chooses."""
+    s3_request_timeout_s: Seconds = 0.9
+    """How long a request for a URL waits for the bucket before it is answered 503."""
     link_key: SecretStr | None = None
     """Signs the URLs of local documents; by default a random key kept in `data_dir`."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from dramatiq import Message
 
 from sqr_jobs.adapters.broker_outages import broker_reason
+from sqr_jobs.adapters.circuit_breaker import CircuitBreaker
 from sqr_jobs.domain.announcement import Announcement
 from sqr_jobs.errors import QueueUnavailable, Unavailable
 
@@ -64,13 +65,12 @@ class DramatiqQueue:
         self._broker = broker
         self._queue_name = queue_name
         self._actor_name = actor_name
-        self._breaker_s = breaker_s
         self._now = now
-        self._closed_from = float("-inf")
+        self._breaker = CircuitBreaker(breaker_s, now=now)
 
     def ring(self, job_id: str) -> None:
         """Send the message that names the job; it holds the id and nothing else."""
-        if self._now() < self._closed_from:
+        if not self._breaker.admits():
             raise QueueUnavailable("The broker failed a moment ago.")
         message: Message[Any] = Message(
             queue_name=self._queue_name, actor_name=self._actor_name, args=(job_id,), kwargs={}, options={}
@@ -81,10 +81,12 @@ class DramatiqQueue:
             with _translated():
                 broker.enqueue(message)
         except QueueUnavailable:
-            self._closed_from = self._now() + self._breaker_s
+            self._breaker.trip()
             raise
         if self._now() - began > _SLOW_S:
-            self._closed_from = self._now() + self._breaker_s
+            self._breaker.trip()
+        else:
+            self._breaker.reset()
 
     def waiting(self) -> int:
         """Count the messages that no consumer has fetched."""

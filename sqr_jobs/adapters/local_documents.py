@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from sqr_jobs.adapters.remembered import Remembered
 from sqr_jobs.errors import DocumentsUnavailable, LinkRefused
 from sqr_jobs.ports import ProducedDocument
 
@@ -26,15 +27,16 @@ __all__ = ["LocalDocumentStore"]
 _KEY = re.compile(r"[0-9a-z-]{1,64}/[0-9]{1,9}-[0-9a-f]{1,64}\.pdf")
 _PIECE = 1_048_576
 _FIELDS = ("key", "filename", "expires", "signature")
+_SETTLED_NS = 2_000_000_000
 
 
 class LocalDocumentStore:
-    """`DocumentStore` and `LocalDocuments` on a folder.
+    """`DocumentStore`, `VerifyingDocuments` and `LocalDocuments` on a folder, whose path is resolved once.
 
     Several processes may share it. Files appear whole or not at all. A link names its key, its file name
-    (sealed) and its end, and is signed over all three with HMAC-SHA-256; keys that are not of this library's
-    own shape are refused before the file system sees them. `link_key` is asked once, when a link is first
-    made or checked; `now` gives epoch seconds.
+    with the document's SHA-256 (sealed) and its end, and is signed over all three with HMAC-SHA-256. Keys
+    that are not of this library's own shape are refused before the file system sees them. `link_key` is asked
+    once, when a link is first made or checked; `now` gives epoch seconds.
     """
 
     def __init__(
@@ -45,7 +47,9 @@ class LocalDocumentStore:
         files_path: str,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._folder = folder
+        self._folder = folder.resolve()
+        self._digests: Remembered[str] = Remembered()
+        self._verified: Remembered[str] = Remembered()
         self._read_link_key = link_key
         self._files_path = files_path
         self._now = now
@@ -71,6 +75,7 @@ class LocalDocumentStore:
                 _check_time(until)
                 unfinished.replace(target)
                 _keep_names(target.parent, target.parent.parent)
+                self._verified.put(key, None, digest)
             finally:
                 unfinished.unlink(missing_ok=True)
         except OSError as error:
@@ -85,17 +90,31 @@ class LocalDocumentStore:
         except OSError as error:
             raise DocumentsUnavailable(_reason(error)) from None
 
+    def holds_unchanged(self, key: str, *, size: int, sha256: str) -> bool:
+        """Compare the size, and the hash of the file as it is now."""
+        if not self.holds(key, size=size) or self._digest(self._path(key)) != sha256:
+            return False
+        self._verified.put(key, None, sha256)
+        return True
+
     def url(self, key: str, *, filename: str, expires_s: int, origin: str) -> str:
-        """Sign a link to this service's own file route."""
+        """Sign a link to this service's own file route.
+
+        It opens the bytes that `holds_unchanged` has compared, else those that are there now, and no others.
+        """
         expires = math.floor(self._now()) + expires_s
-        # Names of people stay out of the addresses, which web servers log.
-        sealed = self._seal.encrypt(filename.encode()).decode()
+        digest = self._verified.get(key, None) or self._digest(self._path(key)) or ""
+        # Names of people stay out of the addresses, which web servers log. A name has no slash.
+        sealed = self._seal.encrypt(f"{digest}/{filename}".encode()).decode()
         query = {"key": key, "filename": sealed, "expires": str(expires)}
         query["signature"] = self._sign(query)
         return f"{origin}{self._files_path}?{urlencode(query)}"
 
     def open_link(self, query: Mapping[str, str]) -> tuple[Path, str]:
-        """Check the signature over every field, then the time; nothing but these fields is accepted."""
+        """Check the signature over every field, the time, and that the file was not changed since.
+
+        Nothing but these fields is accepted.
+        """
         if set(query) != set(_FIELDS):
             raise LinkRefused
         signature = query["signature"].encode("utf-8", "replace")
@@ -106,7 +125,10 @@ class LocalDocumentStore:
         path = self._path(query["key"])
         if not path.is_file():
             raise LinkRefused
-        return path, self._seal.decrypt(query["filename"]).decode()
+        digest, _, filename = self._seal.decrypt(query["filename"]).decode().rpartition("/")
+        if digest and self._digest(path) != digest:
+            raise LinkRefused
+        return path, filename
 
     def delete(self, key: str) -> None:
         """Remove the file, and what a process that died left of it, and the folder once that is empty."""
@@ -116,6 +138,24 @@ class LocalDocumentStore:
             path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):
                 path.parent.rmdir()
+        except OSError as error:
+            raise DocumentsUnavailable(_reason(error)) from None
+
+    def _digest(self, path: Path) -> str | None:
+        """Hash a file, once for each time that it was changed; None where there is none."""
+        try:
+            with path.open("rb") as file:
+                seen = os.fstat(file.fileno())
+                version = (seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
+                digest = self._digests.get(str(path), version)
+                if digest is None:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                    # Stamps move in steps of milliseconds: a second change could leave the same one.
+                    if time.time_ns() - seen.st_ctime_ns > _SETTLED_NS:
+                        self._digests.put(str(path), version, digest)
+                return digest
+        except FileNotFoundError:
+            return None
         except OSError as error:
             raise DocumentsUnavailable(_reason(error)) from None
 

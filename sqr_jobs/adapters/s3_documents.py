@@ -1,19 +1,18 @@
 """Documents in a bucket of S3 or a compatible store."""
 
 import base64
-import functools
-import importlib.util
-import logging
+import hashlib
 import math
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
 
 from sqr_jobs.adapters.bounded import bounded
+from sqr_jobs.adapters.remembered import Remembered
+from sqr_jobs.adapters.s3_connection import S3Connection, code_of, translated
 from sqr_jobs.domain.filenames import content_disposition
-from sqr_jobs.errors import ConfigurationError, DocumentsUnavailable
+from sqr_jobs.errors import DocumentsUnavailable
 from sqr_jobs.ports import ProducedDocument
 
 if TYPE_CHECKING:
@@ -23,14 +22,16 @@ __all__ = ["S3DocumentStore"]
 
 T = TypeVar("T")
 
-_TOTAL_S = 10.0
+_TOTAL_S, _REQUEST_S, _MAKING_S = 10.0, 0.9, 5.0
+_READ_BYTES = 1_048_576
 _NOT_FOUND = ("404", "NoSuchKey", "NotFound")
 
 
 class S3DocumentStore:
-    """`DocumentStore` on boto3, with one client per process, made on first use.
+    """`DocumentStore` and `VerifyingDocuments` on boto3.
 
     URLs are presigned with Signature Version 4; the store itself refuses them once expired or changed.
+    `request_s` bounds what a request waits for, `within_s` a deletion. An upload ends with its attempt.
     """
 
     def __init__(
@@ -41,59 +42,79 @@ class S3DocumentStore:
         region: str | None = None,
         access_key_id: str | None = None,
         secret_access_key: str | None = None,
+        addressing: Literal["auto", "path", "virtual"] = "auto",
         prefix: str = "",
+        request_s: float = _REQUEST_S,
         within_s: float = _TOTAL_S,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        if importlib.util.find_spec("boto3") is None:  # said at the start, and loaded on first use
-            raise ConfigurationError("boto3 is missing. Install it: pip install 'sqr-jobs[s3]'.")
         self._bucket = bucket
         self._prefix = prefix
+        self._request_s = request_s
         self._within_s = within_s
-        self._lock = threading.Lock()
         self._has_versions = False
-        self._arguments = {
-            "endpoint_url": endpoint_url,
-            "region_name": region or ("us-east-1" if endpoint_url else None),
-            "aws_access_key_id": access_key_id,
-            "aws_secret_access_key": secret_access_key,
-        }
+        self._digests: Remembered[str] = Remembered()
+        self._connection = S3Connection(
+            endpoint_url=endpoint_url,
+            region=region,
+            access_key_id=access_key_id,
+            secret_access_key=secret_access_key,
+            addressing=addressing,
+            now=now,
+        )
 
     def put(self, key: str, document: ProducedDocument, *, until: Callable[[], float]) -> None:
         """Stream the bytes with their SHA-256, which the server compares with what arrived."""
-        checksum = base64.b64encode(bytes.fromhex(document.sha256)).decode()
-        self._ask(
-            lambda client: client.put_object(
+        checksum = _in_base64(document.sha256)
+        start = document.file.tell()
+
+        def upload(client: "S3Client") -> None:
+            document.file.seek(start)  # an upload with refused credentials is repeated
+            client.put_object(
                 Bucket=self._bucket,
                 Key=self._prefix + key,
                 Body=_TimedReader(document.file, until),  # type: ignore[arg-type]  # a file in all that is used
                 ContentLength=document.size,
                 ContentType="application/pdf",
                 ChecksumSHA256=checksum,
-            ),
-            left_s=until,
-        )
+            )
+
+        self._ask(upload, left_s=until)
 
     def holds(self, key: str, *, size: int) -> bool:
         """Ask for the object's head."""
-        from botocore.exceptions import ClientError  # noqa: PLC0415 - boto3 is loaded on first use
+        return self._ask_in_request(lambda client: self._head(client, key, size=size) is not None)
+
+    def holds_unchanged(self, key: str, *, size: int, sha256: str) -> bool:
+        """Compare the checksum that the store keeps.
+
+        Where it keeps none, the bytes are read and hashed, once per version of the object. Objects above
+        1 MiB are too large for that in a request: of them only the size is compared.
+        """
 
         def look(client: "S3Client") -> bool:
-            try:
-                head = client.head_object(Bucket=self._bucket, Key=self._prefix + key)
-            except ClientError as error:
-                if error.response["Error"]["Code"] in _NOT_FOUND:
-                    return False
-                raise
-            if "ContentLength" not in head:
-                raise DocumentsUnavailable("The bucket told no size.")
-            return head["ContentLength"] == size
+            head = self._head(client, key, size=size)
+            if head is None:
+                return False
+            if kept := head.get("ChecksumSHA256"):
+                return bool(kept == _in_base64(sha256))
+            if size > _READ_BYTES:
+                return True
+            version = (head["ETag"], head["LastModified"]) if "ETag" in head else None
+            digest = version and self._digests.get(key, version)
+            if digest is None:
+                body = client.get_object(Bucket=self._bucket, Key=self._prefix + key)["Body"].read()
+                digest = hashlib.sha256(body).hexdigest()
+                self._digests.put(key, version, digest)  # found there by a retry, if this one is too late
+            return digest == sha256
 
-        return self._ask(look)
+        return self._ask_in_request(look)
 
     def url(self, key: str, *, filename: str, expires_s: int, origin: str) -> str:  # noqa: ARG002 - has its own
         """Presign a GET with the type and the file name that the answer must carry."""
-        with _translated():
-            return self._client.generate_presigned_url(
+
+        def sign(client: "S3Client") -> str:
+            return client.generate_presigned_url(
                 "get_object",
                 Params={
                     "Bucket": self._bucket,
@@ -104,6 +125,12 @@ class S3DocumentStore:
                 ExpiresIn=expires_s,
                 HttpMethod="GET",
             )
+
+        if self._connection.has_own_credentials:  # signing is arithmetic, unless a provider is asked
+            with translated():
+                return self._connection.ask(sign)
+        self._make_client()
+        return self._ask(sign, left_s=_for(self._request_s))
 
     def delete(self, key: str) -> None:
         """Delete the object; in a bucket with versions every one of them, and what marks it as deleted."""
@@ -116,7 +143,7 @@ class S3DocumentStore:
                 try:
                     answer = client.delete_object(Bucket=self._bucket, Key=name)
                 except ClientError as error:
-                    if error.response["Error"]["Code"] in _NOT_FOUND:  # as some stores answer
+                    if code_of(error) in _NOT_FOUND:  # as some stores answer
                         return
                     raise
                 # Known from then on: each deletion without a version would leave one more mark.
@@ -124,7 +151,7 @@ class S3DocumentStore:
             if self._has_versions:
                 self._delete_versions(client, name)
 
-        self._ask(delete)
+        self._ask(delete, left_s=_for(self._within_s))
 
     def _delete_versions(self, client: "S3Client", name: str) -> None:
         """Delete what a bucket with versions keeps of an object: its versions, and the marks of deletions."""
@@ -135,65 +162,84 @@ class S3DocumentStore:
                     version = kept["VersionId"]
                     client.delete_object(Bucket=self._bucket, Key=name, VersionId=version)
 
-    def _ask(self, call: Callable[["S3Client"], T], *, left_s: Callable[[], float] | None = None) -> T:
-        """Ask the store, and wait so long in all: botocore bounds each byte's time, and not their sum."""
-        until = time.monotonic() + self._within_s
-
-        def ask() -> T:
-            with _translated():
-                return call(self._client)
+    def _head(self, client: "S3Client", key: str, *, size: int) -> Any:
+        """Ask for the object's head; None where there is no such object of this size."""
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - boto3 is loaded on first use
 
         try:
-            return bounded(ask, left_s=left_s or (lambda: until - time.monotonic()), name="sqr-jobs-s3")
-        except TimeoutError:
-            raise DocumentsUnavailable("The bucket did not answer in time.") from None
+            head = client.head_object(Bucket=self._bucket, Key=self._prefix + key, ChecksumMode="ENABLED")
+        except ClientError as error:
+            if code_of(error) in _NOT_FOUND:
+                return None
+            raise
+        if "ContentLength" not in head:
+            raise DocumentsUnavailable("The bucket told no size.")
+        return head if head["ContentLength"] == size else None
+
+    def _ask_in_request(self, call: Callable[["S3Client"], T]) -> T:
+        """Ask, and ask again on a fresh connection after half of a request's time without an answer."""
+        self._make_client()
+        left_s = _for(self._request_s)
+        try:
+            return self._ask(call, left_s=_for(self._request_s / 2))
+        except _NoAnswer:
+            self._connection.forget_idle()
+            return self._ask(call, left_s=left_s)
+
+    def _ask(self, call: Callable[["S3Client"], T], *, left_s: Callable[[], float]) -> T:
+        """Ask the store, and wait so long in all: botocore bounds each byte's time, and not their sum."""
+        return _in_time(lambda: self._connection.ask(call), left_s=left_s)
+
+    def _make_client(self) -> None:
+        """Make the client with a bound of its own: that takes longer than a call, and happens once."""
+        if not self._connection.is_made:
+            _in_time(lambda: self._connection.client, left_s=_for(_MAKING_S))
 
     def credentials_left_s(self) -> float | None:
         """Tell for how many seconds the credentials live: infinity without end, None if nobody can tell."""
         from botocore.credentials import RefreshableCredentials  # noqa: PLC0415
 
-        with _translated():
-            client: Any = self._client
+        with translated():
+            client: Any = self._connection.client
         credentials = client._request_signer._credentials  # noqa: SLF001 - there is no public way
         if credentials is None:
             raise DocumentsUnavailable("There are no credentials for the bucket.")
         if not isinstance(credentials, RefreshableCredentials):
             # A session token stands for temporary ones, whose end is known to whoever gave them.
             return None if getattr(credentials, "token", None) else math.inf
-        with _translated():
+        with translated():
             credentials.get_frozen_credentials()
         expiry: datetime | None = getattr(credentials, "_expiry_time", None)
         return None if expiry is None else (expiry - datetime.now(UTC)).total_seconds()
 
-    @property
-    def _client(self) -> "S3Client":
-        with self._lock:
-            return self._connected
 
-    @functools.cached_property
-    def _connected(self) -> "S3Client":
-        import boto3  # noqa: PLC0415 - 50 MB that only the distributed form needs
-        from botocore.config import Config  # noqa: PLC0415
-
-        _keep_quiet()
-        config = Config(
-            signature_version="s3v4",
-            connect_timeout=2,
-            read_timeout=4,
-            retries={"total_max_attempts": 1},  # the job itself is tried again
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-            s3={"addressing_style": "path"} if self._arguments["endpoint_url"] else {},
-        )
-        given = {name: value for name, value in self._arguments.items() if value}
-        return boto3.session.Session().client("s3", config=config, **given)  # type: ignore[call-overload,no-any-return]  # keywords chosen at run time
+class _NoAnswer(DocumentsUnavailable):
+    """Nothing came, or the connection broke; a fresh connection may do better."""
 
 
-def _keep_quiet() -> None:
-    """Keep signed URLs, which botocore logs at DEBUG, out of a log that is at DEBUG as a whole."""
-    botocores = logging.getLogger("botocore")
-    if botocores.level == logging.NOTSET:
-        botocores.setLevel(logging.INFO)
+def _in_time(call: Callable[[], T], *, left_s: Callable[[], float]) -> T:
+    from botocore.exceptions import HTTPClientError  # noqa: PLC0415 - boto3 is loaded on first use
+
+    def translating() -> T:
+        with translated():
+            try:
+                return call()
+            except HTTPClientError as error:
+                raise _NoAnswer(f"The bucket did not answer ({type(error).__name__}).") from None
+
+    try:
+        return bounded(translating, left_s=left_s, name="sqr-jobs-s3")
+    except TimeoutError:
+        raise _NoAnswer("The bucket did not answer in time.") from None
+
+
+def _for(seconds: float) -> Callable[[], float]:
+    until = time.monotonic() + seconds
+    return lambda: until - time.monotonic()
+
+
+def _in_base64(sha256: str) -> str:
+    return base64.b64encode(bytes.fromhex(sha256)).decode()
 
 
 class _TimedReader:
@@ -210,23 +256,3 @@ class _TimedReader:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
-
-
-class _translated:  # noqa: N801 - reads as the statement that it is
-    """Turn what botocore raises into `DocumentsUnavailable`; URLs and keys stay out of its text."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None or isinstance(error, (DocumentsUnavailable, ConfigurationError)):
-            return
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-
-        if isinstance(error, ClientError):
-            code = error.response["Error"].get("Code", "?")
-            raise DocumentsUnavailable(f"The bucket refused ({code}).") from None
-        if isinstance(error, RuntimeError):  # all that botocore says of expired ones
-            raise DocumentsUnavailable("The bucket's credentials have expired.") from None
-        if isinstance(error, (BotoCoreError, OSError, ValueError)):
-            raise DocumentsUnavailable(f"The bucket did not answer ({type(error).__name__}).") from None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sqr_jobs.doctor import application, documents, guard, servers
+from sqr_jobs.doctor.clock import clock
 from sqr_jobs.doctor.findings import Finding, Note, Verdict
 from sqr_jobs.errors import ConfigurationError, SqrJobsError, Unavailable
 from sqr_jobs.factory import load_factory
@@ -23,6 +24,7 @@ _LOOKS: tuple[tuple[str, Callable[[System], str]], ...] = (
     ("tokens", application.tokens),
     ("database", servers.database),
     ("migrations", servers.migrations),
+    ("clock", clock),
     ("broker", servers.broker),
     ("workers", servers.workers),
     ("limiter", servers.limiter),
@@ -35,6 +37,7 @@ _ADVICE = {
     "tokens": "Is SQR_JOBS_JWT_JWKS_URL right, and may this machine reach it? Until then, requests are 503.",
     "database": "Is it running, and is SQR_JOBS_DATABASE_URL right?",
     "migrations": "See the line on the database.",
+    "clock": "See the line on the database.",
     "broker": "Is it running, and is SQR_JOBS_BROKER_URL right? Until it answers, jobs are stored and wait.",
     "workers": "See the lines on the broker and the database.",
     "limiter": "Is it running, and is SQR_JOBS_LIMITER_URL (by default the broker's) right? Until then, "

@@ -5,11 +5,13 @@ cross a port: what can go wrong is named in each docstring, by a class of `sqr_j
 """
 
 from sqr_jobs.ports.documents import (
+    DocumentLinks,
     DocumentProducer,
     DocumentStore,
     LocalDocuments,
     ProducedDocument,
     RenderOrder,
+    VerifyingDocuments,
 )
 from sqr_jobs.ports.host import AsyncUserDirectory, Authenticator, TemplateCatalog, UserDirectory
 from sqr_jobs.ports.jobs import JobExecution, JobHistory, JobIntake, JobUpkeep
@@ -20,6 +22,7 @@ from sqr_jobs.ports.rates import Quota, RateLimiter
 __all__ = [
     "AsyncUserDirectory",
     "Authenticator",
+    "DocumentLinks",
     "DocumentProducer",
     "DocumentStore",
     "JobExecution",
@@ -37,4 +40,5 @@ __all__ = [
     "RenderOrder",
     "TemplateCatalog",
     "UserDirectory",
+    "VerifyingDocuments",
 ]

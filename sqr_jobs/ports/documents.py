@@ -6,12 +6,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
 from sqr_jobs.domain.glyphs import MissingGlyphs
-from sqr_jobs.domain.job import TemplateRef
+from sqr_jobs.domain.job import Document, TemplateRef
 
 if TYPE_CHECKING:
     from sqr_jobs.leases import Lease
 
-__all__ = ["DocumentProducer", "DocumentStore", "LocalDocuments", "ProducedDocument", "RenderOrder"]
+__all__ = [
+    "DocumentLinks",
+    "DocumentProducer",
+    "DocumentStore",
+    "LocalDocuments",
+    "ProducedDocument",
+    "RenderOrder",
+    "VerifyingDocuments",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +86,10 @@ class DocumentStore(Protocol):
         ...
 
     def holds(self, key: str, *, size: int) -> bool:
-        """Say whether an object of this size (bytes) is there; asked before each URL is issued."""
+        """Say whether an object of this size (bytes) is there; asked before each URL is issued.
+
+        A store that implements `VerifyingDocuments` is asked for `holds_unchanged` instead.
+        """
         ...
 
     def url(self, key: str, *, filename: str, expires_s: int, origin: str) -> str:
@@ -91,6 +102,31 @@ class DocumentStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is no error."""
+        ...
+
+
+@runtime_checkable
+class VerifyingDocuments(Protocol):
+    """Optional second protocol of a document store that can detect changed bytes, not only a changed size."""
+
+    def holds_unchanged(self, key: str, *, size: int, sha256: str) -> bool:
+        """Say whether the object has this size (bytes) and this SHA-256 (64 hexadecimal digits).
+
+        Called instead of `holds` before each URL is issued. False becomes 410 `DOCUMENT_GONE`. Raises
+        `DocumentsUnavailable`.
+        """
+        ...
+
+
+class DocumentLinks(Protocol):
+    """Issues URLs of stored documents for requests. Every method raises `DocumentsUnavailable`."""
+
+    def holds(self, document: Document) -> bool:
+        """Say whether the document is there, unchanged as far as its store can see."""
+        ...
+
+    def url(self, document: Document, *, filename: str, expires_s: int, origin: str) -> str:
+        """Sign a fresh URL, as `DocumentStore.url` does."""
         ...
 
 

@@ -69,14 +69,16 @@ def documents_for(settings: Settings, *, files_path: str) -> DocumentStore:
             region=settings.s3_region,
             access_key_id=_secret(settings.s3_access_key_id),
             secret_access_key=_secret(settings.s3_secret_access_key),
+            addressing=settings.s3_addressing,
             prefix=settings.s3_prefix,
+            request_s=settings.s3_request_timeout_s,
         )
     from sqr_jobs.adapters.local_documents import LocalDocumentStore  # noqa: PLC0415
 
-    given = _secret(settings.link_key)
+    given, data_dir = _secret(settings.link_key), settings.data_dir.resolve()
     return LocalDocumentStore(
-        settings.data_dir / "documents",
-        link_key=lambda: given.encode() if given else key_file(settings.data_dir / "link-key"),
+        data_dir / "documents",
+        link_key=lambda: given.encode() if given else key_file(data_dir / "link-key"),
         files_path=files_path,
     )
 

@@ -15,6 +15,7 @@ from sqr_jobs.maintenance import Maintenance
 from sqr_jobs.ports import (
     AsyncUserDirectory,
     Authenticator,
+    DocumentLinks,
     DocumentProducer,
     DocumentStore,
     JobQueue,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = ["System", "system_of"]
 
-_OF_ONE_PROCESS = ("limiter", "documents", "queue", "worker", "relaying_broker", "_broker")
+_OF_ONE_PROCESS = ("limiter", "documents", "links", "queue", "worker", "relaying_broker", "_broker")
 
 
 def system_of(reports: object) -> "System":
@@ -153,6 +154,13 @@ class System(Forkable):
     def documents(self) -> DocumentStore:
         """The document store: the host's own, the bucket, or the local folder."""
         return self._documents or parts.documents_for(self.settings, files_path=FILES_PATH)
+
+    @made_once
+    def links(self) -> DocumentLinks:
+        """Issues URLs for requests, few at a time; workers use `documents` without that bound."""
+        from sqr_jobs.adapters.sheltered_documents import ShelteredDocuments  # noqa: PLC0415
+
+        return ShelteredDocuments(self.documents)
 
     @made_once
     def queue(self) -> JobQueue:

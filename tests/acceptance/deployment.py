@@ -89,7 +89,7 @@ class Deployment:
             s3_region=bucket.region,
             s3_access_key_id=bucket.access_key,
             s3_secret_access_key=bucket.secret_key,
-            **settings,
+            **{"s3_request_timeout_s": 10, **settings},  # a busy machine is no outage
         )
 
     @classmethod
@@ -182,12 +182,17 @@ class Deployment:
         return self._web("uvicorn", command, port)
 
     def flask(
-        self, app: str = "tests.acceptance.flask_host:create_app", *, workers: int = 2, port: int = 0
+        self,
+        app: str = "tests.acceptance.flask_host:create_app",
+        *,
+        workers: int = 2,
+        threads: int = 1,
+        port: int = 0,
     ) -> Web:
         """Start gunicorn, which loads the application before it forks, and return when it answers."""
         port = port or free_port()
         command = [script("gunicorn"), "--preload", "--workers", str(workers), "--bind", f"127.0.0.1:{port}"]
-        command += ["--log-level", self.log_level, "--no-control-socket"]
+        command += ["--log-level", self.log_level, "--no-control-socket", "--threads", str(threads)]
         command += ["--access-logfile", "-"] if self._verbose else []
         return self._web("gunicorn", [*command, f"{app}()"], port)
 

@@ -16,4 +16,9 @@ def create_app() -> Flask:
     logging.basicConfig(level=os.environ["SQR_TEST_LOG_LEVEL"])
     app = Flask(__name__)
     app.register_blueprint(create_blueprint(report_jobs))
+
+    @app.get("/host")
+    def own() -> str:
+        return "well"
+
     return app

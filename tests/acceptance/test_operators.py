@@ -113,7 +113,7 @@ def operation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operation]:
         servers: dict[str, RunningServer] = {"PostgreSQL": postgres, "Valkey": redis, "the S3 server": s3}
         with deployment.fastapi().client() as client:
             yield Operation(deployment=deployment, client=client, bucket=store, redis=redis, servers=servers)
-        store._client.close()
+        store._connection.client.close()
 
 
 def _child_of(deployment: Deployment, user_id: str) -> psutil.Process:

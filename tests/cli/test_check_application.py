@@ -35,7 +35,7 @@ def test_a_service_in_order_has_a_line_for_each_part_and_exits_with_0(check: Che
     assert {verdict for verdict, _ in checked.lines.values()} == {"ok"}
     assert list(checked.lines) == [
         "settings", "factory", "templates", "render child", "guard", "tokens", "database", "migrations",
-        "broker", "workers", "limiter", "documents", "credentials", "limits",
+        "clock", "broker", "workers", "limiter", "documents", "credentials", "limits",
     ]  # fmt: skip
     assert checked.status == 0
 

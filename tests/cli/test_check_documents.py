@@ -1,5 +1,6 @@
 """`sqr-jobs check` on the document store and its credentials: each fault says what to do."""
 
+import importlib.util
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ def _settings(bucket: S3Bucket) -> dict[str, object]:
         "s3_region": bucket.region,
         "s3_access_key_id": bucket.access_key,
         "s3_secret_access_key": bucket.secret_key,
+        "s3_request_timeout_s": 10,  # a busy machine is no outage
     }
 
 
@@ -108,6 +110,14 @@ def test_a_bucket_that_everybody_can_read_is_a_fault(check: Check) -> None:
         told = check(**_settings(bucket)).fault("documents")
         assert _keys(bucket) == []
     assert told == "the object can be read without a signature. Make the bucket private."
+
+
+def test_a_missing_boto3_is_a_fault_of_the_bucket(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And of nothing else: tokens are in order without it."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    checked = check(s3_bucket="acme-reports")
+    assert checked.fault("documents") == "boto3 is missing. Install it: pip install 'sqr-jobs[s3]'."
+    assert checked.ok("tokens")
 
 
 @pytest.fixture

@@ -1,12 +1,14 @@
 """`sqr-jobs check` on what runs beside the application, with real servers that are stopped or wrong."""
 
 import secrets
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from redis import Redis
 from sqlalchemy import Engine, create_engine, make_url, text
 
@@ -122,7 +124,7 @@ def test_a_database_that_is_stopped_is_a_fault_and_so_is_what_lives_in_it(
             worker.maintenance(is_worker=True).announce()
         server.stop()
         checked = check(database_timeout_s=1, **settings)
-    assert checked.faults == ["database", "migrations", "workers", "limiter"]
+    assert checked.faults == ["database", "migrations", "clock", "workers", "limiter"]
     assert checked.fault("database").endswith("Is it running, and is SQR_JOBS_DATABASE_URL right?")
     assert checked.fault("migrations").endswith("See the line on the database.")
     assert checked.fault("workers").endswith("See the lines on the broker and the database.")
@@ -378,3 +380,21 @@ def test_nobody_who_makes_reports_is_a_note(check: Check) -> None:
     """Tests want it so; a deployment that set it by mistake learns why jobs wait."""
     told = check(embedded_worker=False).note("workers")
     assert told == "none: SQR_JOBS_EMBEDDED_WORKER is false, so jobs wait until somebody runs them"
+
+
+@pytest.mark.parametrize(
+    ("off_s", "verdict", "words"),
+    [
+        (0, "ok", "agrees with the database's"),
+        (30, "note", "s ahead of the database's; tokens and links expire by this one"),
+        (1_200, "fault", "s ahead of the database's. Tokens and links expire too early"),
+        (-1_200, "fault", "s behind the database's. Tokens and links expire too early"),
+    ],
+)
+def test_a_clock_that_differs_from_the_databases_is_told(
+    check: Check, off_s: int, verdict: str, words: str
+) -> None:
+    """Twenty minutes off, the bucket refuses each signature, and credentials seem to be to blame."""
+    with time_machine.travel(time.time() + off_s):
+        checked = check()
+    assert words in getattr(checked, verdict)("clock")

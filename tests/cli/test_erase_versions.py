@@ -21,7 +21,7 @@ class Bucket:
 
     def __init__(self, store: S3DocumentStore) -> None:
         self._store = store
-        self._client = store._client
+        self._client = store._connection.client
         self._client.create_bucket(Bucket=_BUCKET)
         kept = {"Status": "Enabled"}
         self._client.put_bucket_versioning(Bucket=_BUCKET, VersioningConfiguration=kept)  # type: ignore[arg-type]
@@ -54,7 +54,7 @@ def bucket(service: ReportJobs) -> Iterator[Bucket]:
     store = system_of(service).documents
     assert isinstance(store, S3DocumentStore)
     yield Bucket(store)
-    store._client.close()
+    store._connection.client.close()
 
 
 def test_an_erasure_leaves_no_version_of_a_document_and_no_mark(

@@ -21,6 +21,7 @@ __all__ = [
     "ORIGIN",
     "Answer",
     "StoreUnderTest",
+    "altered",
     "changed",
     "local_store",
     "parts_of",
@@ -52,6 +53,8 @@ class StoreUnderTest:
     """Answer a URL asked for with a method."""
     stored_keys: Callable[[], list[str]]
     """List what is stored."""
+    overwrite: Callable[[str, bytes], object]
+    """Replace an object's bytes as somebody else would, who keeps no checksum."""
 
 
 def produced(data: bytes = b"%PDF-1.7 a document", *, sha256: str | None = None) -> ProducedDocument:
@@ -59,6 +62,12 @@ def produced(data: bytes = b"%PDF-1.7 a document", *, sha256: str | None = None)
     file = io.BytesIO(data)
     digest = sha256 or hashlib.sha256(data).hexdigest()
     return ProducedDocument(file=file, size=len(data), sha256=digest, release=file.close)
+
+
+def altered(data: bytes) -> bytes:
+    """Change ten bytes in the middle of a document; the size stays."""
+    start = len(data) // 2 - 5
+    return data[:start] + bytes(byte ^ 1 for byte in data[start : start + 10]) + data[start + 10 :]
 
 
 def parts_of(url: str) -> list[str]:
@@ -116,7 +125,12 @@ def local_store(folder: Path) -> StoreUnderTest:
     def stored_keys() -> list[str]:
         return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
-    return StoreUnderTest(name="local", documents=store, fetch=fetch, stored_keys=stored_keys)
+    def overwrite(key: str, data: bytes) -> None:
+        (folder / key).write_bytes(data)
+
+    return StoreUnderTest(
+        name="local", documents=store, fetch=fetch, stored_keys=stored_keys, overwrite=overwrite
+    )
 
 
 def s3_store(bucket: S3Bucket) -> StoreUnderTest:
@@ -128,6 +142,7 @@ def s3_store(bucket: S3Bucket) -> StoreUnderTest:
         access_key_id=bucket.access_key,
         secret_access_key=bucket.secret_key,
         prefix="reports/",
+        request_s=10.0,  # a busy machine is no outage
     )
 
     def fetch(url: str, method: str) -> Answer:
@@ -135,7 +150,12 @@ def s3_store(bucket: S3Bucket) -> StoreUnderTest:
         return Answer(status=response.status_code, headers=dict(response.headers), body=response.content)
 
     def stored_keys() -> list[str]:
-        listed = store._client.list_objects_v2(Bucket=bucket.bucket)
+        listed = store._connection.client.list_objects_v2(Bucket=bucket.bucket)
         return [found["Key"].removeprefix("reports/") for found in listed.get("Contents", [])]
 
-    return StoreUnderTest(name="S3", documents=store, fetch=fetch, stored_keys=stored_keys)
+    def overwrite(key: str, data: bytes) -> None:
+        store._connection.client.put_object(Bucket=bucket.bucket, Key=f"reports/{key}", Body=data)
+
+    return StoreUnderTest(
+        name="S3", documents=store, fetch=fetch, stored_keys=stored_keys, overwrite=overwrite
+    )

@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 import pytest
 import time_machine
 
+from sqr_jobs import VerifyingDocuments
 from sqr_jobs.errors import DocumentsUnavailable, SqrJobsError
 from tests.contracts.document_stores import (
     KEY,
     ORIGIN,
     StoreUnderTest,
+    altered,
     changed,
     local_store,
     parts_of,
@@ -45,7 +47,7 @@ def _bucket(s3_server: S3Server) -> Iterator[StoreUnderTest]:
     )
     made = s3_store(bucket)
     yield made
-    made.documents._client.close()
+    made.documents._connection.client.close()
     s3_server.start()
     s3_server.delete_bucket(bucket.bucket)
 
@@ -79,6 +81,23 @@ def test_a_stored_document_is_held_until_it_is_deleted(store: StoreUnderTest) ->
     store.documents.delete(KEY)
     assert not store.documents.holds(KEY, size=len(BYTES))
     assert store.stored_keys() == []
+
+
+def test_bytes_changed_at_the_same_size_are_seen(store: StoreUnderTest) -> None:
+    """I5: whoever changed them, with the checksum of the new bytes or without one."""
+    sha256, documents = produced().sha256, store.documents
+    assert isinstance(documents, VerifyingDocuments)
+    documents.put(KEY, produced(), until=lambda: 10.0)
+    assert documents.holds_unchanged(KEY, size=len(BYTES), sha256=sha256)
+    assert not documents.holds_unchanged(KEY, size=len(BYTES) + 1, sha256=sha256)
+    store.overwrite(KEY, altered(BYTES))
+    assert not documents.holds_unchanged(KEY, size=len(BYTES), sha256=sha256)
+    store.overwrite(KEY, BYTES)
+    assert documents.holds_unchanged(KEY, size=len(BYTES), sha256=sha256)
+    documents.put(KEY, produced(altered(BYTES)), until=lambda: 10.0)
+    assert not documents.holds_unchanged(KEY, size=len(BYTES), sha256=sha256)
+    documents.delete(KEY)
+    assert not documents.holds_unchanged(KEY, size=len(BYTES), sha256=sha256)
 
 
 def test_each_key_has_its_own_document(store: StoreUnderTest) -> None:
@@ -188,7 +207,8 @@ def test_a_url_of_a_deleted_document_serves_nothing(store: StoreUnderTest, url: 
 def test_a_url_tells_no_secret(store: StoreUnderTest, url: str) -> None:
     """Signature Version 4 sends the key's name and never the secret; the local key is never sent."""
     assert "k" * 32 not in url
-    secret = getattr(store.documents, "_arguments", {}).get("aws_secret_access_key")
+    connection = getattr(store.documents, "_connection", None)
+    secret = connection and connection._arguments["aws_secret_access_key"]
     assert secret is None or secret not in url
     assert urlsplit(url).scheme in {"http", "https"}
 

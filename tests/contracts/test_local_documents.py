@@ -1,14 +1,17 @@
 """What the local store alone promises: whole files or none, and links that only it can make."""
 
+import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from sqr_jobs.adapters import local_documents
 from sqr_jobs.adapters.local_documents import LocalDocumentStore
 from sqr_jobs.errors import DocumentsUnavailable, LinkRefused
-from tests.contracts.document_stores import KEY, ORIGIN, produced
+from tests.contracts.document_stores import KEY, ORIGIN, altered, produced
 
 NOW = 1_800_000_000.25
 CALLS: dict[str, Callable[[LocalDocumentStore], object]] = {
@@ -54,6 +57,59 @@ def test_a_copy_that_took_all_the_time_gets_no_name(tmp_path: Path) -> None:
     with pytest.raises(DocumentsUnavailable, match="time ran out"):
         _store(tmp_path).put(KEY, produced(), until=lambda: next(left, 0.0))
     assert _files(tmp_path) == []
+
+
+def test_bytes_are_synced_before_they_are_named_and_names_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I5: a row that says COMPLETE must not outlive its document in a power cut."""
+    done: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def synced(handle: int) -> None:
+        done.append(f"sync {Path(f'/proc/self/fd/{handle}').readlink().relative_to(tmp_path)}")
+        fsync(handle)
+
+    def named(path: Path, target: Path) -> Path:
+        done.append(f"name {target.relative_to(tmp_path)}")
+        return replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", named)
+    _store(tmp_path / "documents").put(KEY, produced(), until=lambda: 10.0)
+    job, name = KEY.split("/")
+    folder = f"documents/{job}"
+    assert done == [f"sync {folder}/.{name}", f"name {folder}/{name}", f"sync {folder}", "sync documents"]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        KEY.replace("0c7b", "0C7B"),
+        KEY + "\n",
+        KEY + "/../../x.pdf",
+        "a/" + KEY,
+        "../" + KEY.partition("/")[2],
+        "./1-0.pdf",
+        "job/1-0.pdf.exe",
+        "job/x-0.pdf",
+        "job/1-../../x.pdf",
+        "j" * 65 + "/1-0.pdf",
+        "/1-0.pdf",
+    ],
+)
+@pytest.mark.parametrize("call", ["put", "holds", "delete", "url"])
+def test_a_key_has_one_shape(tmp_path: Path, call: str, key: str) -> None:
+    """Refused before the file system sees it; the link's signature alone would leave a bug's key open."""
+    calls: dict[str, Callable[[LocalDocumentStore], object]] = {
+        "put": lambda store: store.put(key, produced(), until=lambda: 10.0),
+        "holds": lambda store: store.holds(key, size=1),
+        "delete": lambda store: store.delete(key),
+        "url": lambda store: store.url(key, filename="a.pdf", expires_s=1, origin=ORIGIN),
+    }
+    with pytest.raises(LinkRefused):
+        calls[call](_store(tmp_path / "documents"))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -113,6 +169,52 @@ def test_a_link_opens_until_its_last_second_and_not_in_it(tmp_path: Path) -> Non
     assert _store(tmp_path, now=lambda: NOW + 299.7).open_link(query) == (tmp_path / KEY, "a.pdf")
     with pytest.raises(LinkRefused):
         _store(tmp_path, now=lambda: NOW + 300.0).open_link(query)
+
+
+@pytest.mark.parametrize("opened_before", [False, True])
+@pytest.mark.parametrize("settled", [False, True], ids=["new file", "old file"])
+def test_a_link_opens_only_the_bytes_that_it_was_issued_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, opened_before: bool, settled: bool
+) -> None:
+    """I5: changed at the same size after the link was issued, also in another process."""
+    if settled:  # hashes of files that were just written are not remembered
+        monkeypatch.setattr(local_documents, "_SETTLED_NS", -1)
+    store = _store(tmp_path)
+    store.put(KEY, document := produced(), until=lambda: 10.0)
+    assert store.holds_unchanged(KEY, size=document.size, sha256=document.sha256)
+    query = _query(store.url(KEY, filename="a.pdf", expires_s=300, origin=ORIGIN))
+    serving = _store(tmp_path)
+    if opened_before:
+        assert serving.open_link(query) == (tmp_path / KEY, "a.pdf")
+    (tmp_path / KEY).write_bytes(altered((tmp_path / KEY).read_bytes()))
+    for each in (store, serving):
+        with pytest.raises(LinkRefused):
+            each.open_link(query)
+
+
+def test_an_old_file_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document of 100 MB takes 100 ms each time."""
+    store, hashed = _store(tmp_path), []
+    store.put(KEY, document := produced(), until=lambda: 10.0)
+    digest = hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda *args: hashed.append(1) or digest(*args))
+    for settled_ns, times in ((local_documents._SETTLED_NS, 3), (-1, 1)):
+        monkeypatch.setattr(local_documents, "_SETTLED_NS", settled_ns)
+        hashed.clear()
+        for _ in range(3):
+            assert store.holds_unchanged(KEY, size=document.size, sha256=document.sha256)
+        assert len(hashed) == times
+
+
+def test_the_folder_is_resolved_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that changes its directory later must not look for documents elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    store = _store(Path("documents"))
+    store.put(KEY, document := produced(), until=lambda: 10.0)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert store.holds(KEY, size=document.size)
+    assert (tmp_path / "documents" / KEY).exists()
 
 
 def test_a_link_leads_to_this_services_own_address(tmp_path: Path) -> None:

@@ -48,14 +48,14 @@ def _store() -> Iterator[S3DocumentStore]:
             "none-yet", region="us-east-1", access_key_id="key", secret_access_key="secret", prefix="reports/"
         )
         yield made
-        made._client.close()
+        made._connection.client.close()
 
 
 @pytest.fixture
 def store(_store: S3DocumentStore, monkeypatch: pytest.MonkeyPatch) -> S3DocumentStore:
     """Give it a bucket of its own; making a client takes longer than all these tests."""
     name = f"acme-reports-{next(_numbers)}"
-    _store._client.create_bucket(Bucket=name)
+    _store._connection.client.create_bucket(Bucket=name)
     monkeypatch.setattr(_store, "_bucket", name)
     monkeypatch.setattr(_store, "_has_versions", False)
     return _store
@@ -64,7 +64,7 @@ def store(_store: S3DocumentStore, monkeypatch: pytest.MonkeyPatch) -> S3Documen
 @pytest.fixture
 def bucket(store: S3DocumentStore) -> Bucket:
     """Give the bucket as its owner sees it."""
-    return Bucket(store._client, store._bucket)
+    return Bucket(store._connection.client, store._bucket)
 
 
 def _put(store: S3DocumentStore, key: str, times: int = 1) -> None:
@@ -175,5 +175,5 @@ def test_an_object_that_is_not_there_is_no_error_and_a_missing_bucket_is(
                 with pytest.raises(DocumentsUnavailable, match="NoSuchBucket"):
                     store.delete(KEY)
         finally:
-            store._client.close()
+            store._connection.client.close()
             server.shutdown()

@@ -70,11 +70,13 @@ def comparing_server() -> Iterator[ThreadingHTTPServer]:
 
 
 def _store_at(port: int, *, within_s: float = 10) -> S3DocumentStore:
+    """Make a store that allows requests and deletions the same time."""
     return S3DocumentStore(
         "payroll",
         endpoint_url=f"http://127.0.0.1:{port}",
         access_key_id="AKID",
         secret_access_key=SECRET,
+        request_s=within_s,
         within_s=within_s,
     )
 
@@ -85,7 +87,7 @@ def test_an_upload_carries_its_sha256_and_its_type(comparing_server: ThreadingHT
     store.put(KEY, produced(), until=lambda: 10.0)
     ((path, (body, kind)),) = comparing_server.taken.items()
     assert (path, body, kind) == (f"/payroll/{KEY}", produced().file.read(), "application/pdf")
-    store._client.close()
+    store._connection.client.close()
 
 
 def test_an_upload_whose_sha256_does_not_match_is_refused(comparing_server: ThreadingHTTPServer) -> None:
@@ -95,7 +97,7 @@ def test_an_upload_whose_sha256_does_not_match_is_refused(comparing_server: Thre
         store.put(KEY, produced(sha256="0" * 64), until=lambda: 10.0)
     assert KEY not in str(caught.value)
     assert comparing_server.taken == {}
-    store._client.close()
+    store._connection.client.close()
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -108,7 +110,7 @@ def test_a_bucket_out_of_reach_is_unavailable_in_words_that_tell_nothing_of_it(c
     for private in (KEY, "payroll", "127.0.0.1", str(port), "AKID", SECRET, "http"):
         assert private not in str(caught.value)
     assert caught.value.__cause__ is None
-    store._client.close()
+    store._connection.client.close()
 
 
 def test_a_url_is_made_while_the_bucket_is_out_of_reach() -> None:
@@ -117,8 +119,9 @@ def test_a_url_is_made_while_the_bucket_is_out_of_reach() -> None:
     url = store.url(KEY, filename="a.pdf", expires_s=300, origin=ORIGIN)
     assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in url
     assert "X-Amz-Expires=300" in url
+    assert "response-content-type=application%2Fpdf" in url  # whatever type the store keeps
     assert SECRET not in url
-    store._client.close()
+    store._connection.client.close()
 
 
 def test_an_upload_to_a_server_that_refuses_is_unavailable(s3_bucket: object) -> None:
@@ -131,7 +134,7 @@ def test_an_upload_to_a_server_that_refuses_is_unavailable(s3_bucket: object) ->
     assert s3_bucket.bucket not in str(caught.value)
     with pytest.raises(DocumentsUnavailable):
         store.holds(KEY, size=1)
-    store._client.close()
+    store._connection.client.close()
 
 
 def test_an_upload_that_stalls_ends_with_the_attempts_time() -> None:
@@ -143,7 +146,7 @@ def test_an_upload_that_stalls_ends_with_the_attempts_time() -> None:
         with pytest.raises(DocumentsUnavailable):
             store.put(KEY, produced(b"x" * 20_000_000), until=lambda: started + 1.0 - time.monotonic())
         assert time.monotonic() - started < 5
-        store._client.close()
+        store._connection.client.close()
 
 
 @pytest.mark.parametrize(
@@ -154,12 +157,12 @@ def test_a_store_that_drips_holds_nobody_past_the_time(call: str, place: str) ->
     """Each byte begins a socket's timeout anew: it would hold a worker past its fence."""
     with dripping(DRIPS[place]) as (port, _):
         store = _store_at(port, within_s=0.5)
-        assert store._client  # its making is no part of the time
+        assert store._connection.client  # its making is no part of the time
         began = time.monotonic()
         with pytest.raises(DocumentsUnavailable, match="in time"):
             CALLS[call](store)
         assert time.monotonic() - began < 3
-        store._client.close()
+        store._connection.client.close()
 
 
 def test_a_store_that_tells_no_size_is_unavailable() -> None:
@@ -168,4 +171,4 @@ def test_a_store_that_tells_no_size_is_unavailable() -> None:
         store = _store_at(port)
         with pytest.raises(DocumentsUnavailable, match="size"):
             store.holds(KEY, size=1)
-        store._client.close()
+        store._connection.client.close()

@@ -52,7 +52,14 @@ SECTIONS = (
     ),
     Section(
         heading="Parts that you may replace",
-        names=("Authenticator", "DocumentStore", "ProducedDocument", "LocalDocuments", "content_disposition"),
+        names=(
+            "Authenticator",
+            "DocumentStore",
+            "ProducedDocument",
+            "VerifyingDocuments",
+            "LocalDocuments",
+            "content_disposition",
+        ),
         see=(
             "How to write [an authenticator](../howto/authentication.md#an-authenticator-of-yours) and "
             "[a document store](../howto/own-document-store.md)."

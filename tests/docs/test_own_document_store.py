@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from sqlalchemy import create_engine, select
+from sqlalchemy import create_engine, select, update
 
 from sqr_jobs.errors import DocumentsUnavailable
 from sqr_jobs.testing import Client, HttpContract, ReportsUnderTest, client_of
@@ -62,8 +62,14 @@ def store(client: Client) -> Iterator[StoreUnderTest]:
         with engine.connect() as connection:
             return list(connection.execute(select(documents.c.key)).scalars())
 
+    def overwrite(key: str, data: bytes) -> None:
+        with engine.begin() as connection:
+            connection.execute(update(documents).where(documents.c.key == key).values(body=data))
+
     made = table_documents(engine)
-    yield StoreUnderTest(name="table", documents=made, fetch=fetch, stored_keys=stored_keys)
+    yield StoreUnderTest(
+        name="table", documents=made, fetch=fetch, stored_keys=stored_keys, overwrite=overwrite
+    )
     engine.dispose()
 
 

@@ -61,6 +61,7 @@ def distributed_servers(
         "s3_region": s3_server.region,
         "s3_access_key_id": s3_server.access_key,
         "s3_secret_access_key": s3_server.secret_key,
+        "s3_request_timeout_s": 10,  # a busy machine is no outage
     }
     yield Servers(settings=settings, database=database, redis=redis_server, session=boto3.session.Session())
     database.close()

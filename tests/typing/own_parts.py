@@ -26,6 +26,7 @@ from sqr_jobs import (
     Unauthenticated,
     Unavailable,
     User,
+    VerifyingDocuments,
     build_report_jobs,
     content_disposition,
     mount,
@@ -66,6 +67,9 @@ class Folder:
     def holds(self, key: str, *, size: int) -> bool:
         return bool(key) and size > 0
 
+    def holds_unchanged(self, key: str, *, size: int, sha256: str) -> bool:
+        return self.holds(key, size=size) and len(sha256) > 0
+
     def url(self, key: str, *, filename: str, expires_s: int, origin: str) -> str:
         return f"{origin}{FILES_PATH}?key={key}&expires={expires_s}&header={content_disposition(filename)}"
 
@@ -101,6 +105,7 @@ people: AsyncUserDirectory = People()
 tokens: Authenticator = Tokens()
 folder: DocumentStore = Folder()
 served: LocalDocuments = Folder()
+verified: VerifyingDocuments = Folder()
 
 
 def quota(caller: Caller) -> RateLimit | None:
