@@ -19,6 +19,8 @@ _PARALLEL = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
 
 _OF_THE_TABLES = (
     "contracting_revisions",
+    "database_encoding",
+    "database_sessions",
     "expanded_tables",
     "host_alembic",
     "interrupted_migrations",

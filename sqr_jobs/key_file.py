@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from sqr_jobs.errors import ConfigurationError
+from sqr_jobs.local_paths import private_folder
 
 __all__ = ["key_file"]
 
@@ -36,7 +37,7 @@ def key_file(path: Path) -> bytes:
 def _read_or_make(path: Path) -> bytes:
     with contextlib.suppress(FileNotFoundError):
         return path.read_bytes()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")  # mode 0600
     with os.fdopen(handle, "w") as file:
         file.write(secrets.token_hex(_BYTES))

@@ -15,6 +15,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from sqr_jobs.errors import ConfigurationError
+from sqr_jobs.local_paths import absolute_path, absolute_sqlite_url
 
 __all__ = ["Settings"]
 
@@ -49,8 +50,8 @@ class Settings(BaseSettings):
     support_contact: str | None = None
     """Named in the answer to an unexpected fault."""
 
-    data_dir: Path = Path("sqr-jobs-data")
-    """Where the embedded form keeps its database and documents."""
+    data_dir: Annotated[Path, Field(validate_default=True)] = Path("sqr-jobs-data")
+    """Folder of the embedded form's database and documents. A relative one starts from the working folder."""
     database_url: SecretStr | None = None
     """`postgresql+psycopg://…`, `mariadb+pymysql://…` or `sqlite:///…`; by default SQLite in `data_dir`."""
     database_timeout_s: Seconds = 5.0
@@ -177,6 +178,17 @@ class Settings(BaseSettings):
         if not value.startswith("/") or value.endswith("/"):
             raise ValueError("must start with a slash and not end with one")
         return value
+
+    @field_validator("data_dir", "work_dir")
+    @classmethod
+    def _fixed(cls, value: Path | None) -> Path | None:
+        """Resolve it now: a host may change its working folder later."""
+        return value and absolute_path(value)
+
+    @field_validator("database_url")
+    @classmethod
+    def _fixed_file(cls, value: SecretStr | None) -> SecretStr | None:
+        return value and SecretStr(absolute_sqlite_url(value.get_secret_value()))
 
     @property
     def is_embedded(self) -> bool:

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 from sqr_jobs.adapters.remembered import Remembered
 from sqr_jobs.errors import DocumentsUnavailable, LinkRefused
+from sqr_jobs.local_paths import private_folder
 from sqr_jobs.ports import ProducedDocument
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ class LocalDocumentStore:
         """Copy the bytes while there is time, check them, and give them their name in one step."""
         target = self._path(key)
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(self._folder)
+            target.parent.mkdir(exist_ok=True)
             unfinished = _unfinished(target)
             try:
                 handle = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)

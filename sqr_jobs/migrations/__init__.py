@@ -4,7 +4,7 @@ Either `sqr-jobs db upgrade` keeps them, in a version table of our own, or a hos
 the revisions by `version_locations` as the branch `sqr_jobs`: docs/howto/migrations.md.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -38,27 +38,33 @@ __all__ = [
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Bring the tables up to a revision; tables that a later version has brought further stay as they are.
 
-    Raises `ConfigurationError` where a host's own Alembic keeps the tables or the later version no longer
-    serves this one, and `DatabaseUnavailable`, as all of these.
+    Raises `ConfigurationError` if a host's own Alembic keeps the tables, if the later version no longer
+    serves this one, or if the database can't hold them; and `DatabaseUnavailable`, as all of these.
     """
-    with _alone(engine) as connection:
-        found = _standing(connection)
+
+    def judge(found: Standing) -> None:
         _refuse(found.refusal("upgrade heads"))
         if found.is_newer:
             _refuse(found.fault)
-        else:
-            _refuse(found.obstacle)
-            command.upgrade(_config(connection), revision)
+            raise _NothingToDo
+        _refuse(found.obstacle)
+
+    with _alone(engine) as connection:
+        dialect_of(engine).check_server(connection)
+        _end_reading(connection)
+        command.upgrade(_config(connection, judge), revision)
 
 
 def downgrade(engine: Engine, revision: str) -> None:
     """Take the tables back to a revision; `base` removes them, with every job."""
-    with _alone(engine) as connection:
-        found = _standing(connection)
+
+    def judge(found: Standing) -> None:
         _refuse(found.refusal(f"downgrade sqr_jobs@{revision}"))
         if found.is_newer:
             raise ConfigurationError(f"The database is {found.told}. Only that version can take it back.")
-        command.downgrade(_config(connection), revision)
+
+    with _alone(engine) as connection:
+        command.downgrade(_config(connection, judge), revision)
         if _standing(connection).revision is None:
             _forget(connection)
 
@@ -72,16 +78,17 @@ def stamp(engine: Engine, revision: Literal["base"] | None = None) -> None:
         found = _standing(connection)
         if revision == "base" or found.revision is None:
             _forget(connection)
+        elif found.is_newer:
+            raise ConfigurationError(f"The database is {found.told}. Only that version can record it.")
         else:
-            if found.is_newer:
-                raise ConfigurationError(f"The database is {found.told}. Only that version can record it.")
+            _end_reading(connection)
             command.stamp(_config(connection), found.revision, purge=True)
 
 
 def status(engine: Engine) -> Standing:
     """Read where the tables stand, whoever keeps them."""
     with translated(), engine.connect() as connection:
-        return _standing(connection)
+        return _read(connection)
 
 
 def current(engine: Engine) -> str | None:
@@ -101,18 +108,39 @@ def include_name(name: str | None, kind: str, _parents: Mapping[Any, Any]) -> bo
     return kind != "table" or not str(name).startswith("sqr_jobs_")
 
 
-def _config(connection: Connection | None = None) -> Config:
-    config = Config(attributes={"connection": connection})
+class _NothingToDo(Exception):
+    """Leaves a migration that would change nothing."""
+
+
+def _config(
+    connection: Connection | None = None, judge: Callable[[Standing], None] = lambda _: None
+) -> Config:
+    """Configure Alembic; `judge` sees where the tables stand once nobody else can change that."""
+
+    def take_turn() -> None:
+        assert connection is not None
+        judge(_standing(connection))
+
+    config = Config(attributes={"connection": connection, "take_turn": take_turn})
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     return config
 
 
 def _standing(connection: Connection) -> Standing:
+    """Read where the tables stand, in a transaction in which nobody else changes it."""
+    dialect_of(connection.engine).take_turn(connection)
+    return _read(connection)
+
+
+def _read(connection: Connection) -> Standing:
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    found = read_standing(connection, needed=head(), known=known)
+    return read_standing(connection, needed=head(), known=known)
+
+
+def _end_reading(connection: Connection) -> None:
+    """Leave the transaction of a read: Alembic begins its own, and may end it to index concurrently."""
     if not dialect_of(connection.engine).migrates_as_one:
-        connection.rollback()  # Alembic begins its own transaction, and may end it to index concurrently
-    return found
+        connection.rollback()
 
 
 def _refuse(why: str | None) -> None:
@@ -136,6 +164,8 @@ def _alone(engine: Engine) -> Iterator[Connection]:
     with translated(), engine.connect() as connection, dialect_of(engine).migrating(connection):
         try:
             yield connection
+        except _NothingToDo:
+            connection.rollback()
         except CommandError as error:
             raise ConfigurationError(f"{error}. `sqr-jobs db current` shows the revisions.") from None
         connection.commit()

@@ -14,4 +14,5 @@ context.configure(
     include_name=include_name,
 )
 with context.begin_transaction():
+    context.config.attributes["take_turn"]()
     context.run_migrations()

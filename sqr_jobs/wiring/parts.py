@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqr_jobs.domain.failures import RetryPolicy
 from sqr_jobs.errors import ConfigurationError
 from sqr_jobs.key_file import key_file
+from sqr_jobs.local_paths import private_folder
 from sqr_jobs.ports import Authenticator, DocumentProducer, DocumentStore, RateLimiter
 from sqr_jobs.settings import Settings
 
@@ -38,17 +40,22 @@ __all__ = [
 _MEBIBYTE = 1_048_576
 
 
-def database_for(settings: Settings, engine: "Engine | None" = None) -> "Database":
-    """Make the job database: the host's engine, the configured URL, else a SQLite file in `data_dir`."""
+def database_for(
+    settings: Settings, engine: "Engine | None" = None, *, folder: Path | None = None
+) -> "Database":
+    """Make the job database: the host's engine, the configured URL, else a SQLite file in `data_dir`.
+
+    `folder` is the one that a relative file name of the host's engine starts from.
+    """
     from sqr_jobs.adapters.sql import Database, engine_for  # noqa: PLC0415
 
     timeout_s = settings.database_timeout_s
     if engine is not None:
-        return Database(engine, timeout_s=timeout_s, is_host_engine=True)
+        return Database(engine, timeout_s=timeout_s, is_host_engine=True, folder=folder)
     url = _secret(settings.database_url)
     if url is None:
         try:
-            settings.data_dir.mkdir(parents=True, exist_ok=True)
+            private_folder(settings.data_dir)
         except OSError as error:
             raise ConfigurationError(
                 f"The folder {settings.data_dir} can't be made ({error.strerror}). Set SQR_JOBS_DATA_DIR to "

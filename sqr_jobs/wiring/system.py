@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from sqr_jobs.domain.caller import Caller
@@ -98,6 +99,8 @@ class System(Forkable):
         check_lifetimes(templates, settings)
         self.reports = ReportJobs(self)
         self._engine = engine
+        # A relative file name of the host's engine starts from here, wherever the host goes later.
+        self._folder = Path.cwd() if engine is not None and engine.dialect.name == "sqlite" else None
         self._authenticator = authenticator
         self._documents = documents
         self.identity = Identity(self)
@@ -125,7 +128,7 @@ class System(Forkable):
     @made_once
     def database(self) -> "Database":
         """The job database."""
-        return parts.database_for(self.settings, self._engine)
+        return parts.database_for(self.settings, self._engine, folder=self._folder)
 
     @made_once
     def intake(self) -> "SqlJobIntake":

@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import Connection, event, inspect, make_url, text
 
 from sqr_jobs import migrations
 from sqr_jobs.adapters import sql
@@ -18,44 +19,120 @@ from sqr_jobs.domain.job import IdempotencyKey, Reservation
 from sqr_jobs.domain.states import JobState
 from sqr_jobs.domain.upkeep import JobSearch
 from tests.contracts.job_store import JobStore
+from tests.databases import host_engine_for
 
 KEY = IdempotencyKey(key_hash="a" * 64, fingerprint="b" * 64)
 _PARTS = [getattr(sql, name) for name in sql.__all__ if name.startswith("SqlJob")]
 _BY_POSITION = re.compile(r"\binsert into \w+ (?!\()|(?:\bselect|\breturning|,) (?:\w+\.)?\*", re.IGNORECASE)
 
 
-@pytest.fixture
-def expanded(database_url: str) -> Iterator[Database]:
-    """Give tables with all that a minor version may add: columns, an index, a table that points to ours."""
-    made = Database(engine_for(database_url, timeout_s=10), timeout_s=10)
+_OFTEN = 7
+"""More often than a driver sees a statement before it has the server prepare it."""
+_FIXED = frozenset({"state"})
+"""A trigger and a generated column hold its type."""
+
+
+@pytest.fixture(params=["own", "host"])
+def live(request: pytest.FixtureRequest, database_url: str) -> Iterator[Database]:
+    """Give a database in use, on a pool of our own and on a host's."""
+    is_host_engine = request.param == "host"
+    engine = host_engine_for(database_url) if is_host_engine else engine_for(database_url, timeout_s=10)
+    made = Database(engine, timeout_s=10, is_host_engine=is_host_engine)
     migrations.upgrade(made.engine)
-    with made.begin() as connection:
-        for table in migrations.metadata.tables:
+    yield made
+    made.engine.dispose()
+
+
+def _expand(database: Database) -> None:
+    """Do all that a minor version may do: columns, an index, a table that points to ours, wider strings."""
+    other = engine_for(database.engine.url.render_as_string(hide_password=False), timeout_s=10)
+    name = other.dialect.name
+    collated = "COLLATE utf8mb4_nopad_bin" if name == "mysql" else ""
+    with Database(other, timeout_s=10).begin() as connection:
+        for table in migrations.metadata.tables.values():
             connection.execute(text(f"ALTER TABLE {table} ADD COLUMN later_note TEXT"))
             connection.execute(text(f"ALTER TABLE {table} ADD COLUMN later_rank INTEGER DEFAULT 7 NOT NULL"))
             connection.execute(text(f"CREATE INDEX {table}_later ON {table} (later_rank)"))
-        collated = "COLLATE utf8mb4_nopad_bin" if made.engine.dialect.name == "mysql" else ""
+            if name == "postgresql":  # elsewhere no statement keeps the type of its result
+                _widen(connection, table.name)
         connection.execute(
             text(
                 f"CREATE TABLE sqr_jobs_later (job_id VARCHAR(36) {collated} PRIMARY KEY"
                 " REFERENCES sqr_jobs_job (job_id) ON DELETE CASCADE)"
             )
         )
-    yield made
-    made.close()
+    other.dispose()
 
 
-def test_every_operation_of_the_store_works_on_expanded_tables(
-    expanded: Database, monkeypatch: pytest.MonkeyPatch
+def _widen(connection: Connection, table: str) -> None:
+    for column in inspect(connection).get_columns(table):
+        length = getattr(column["type"], "length", None)
+        if length is not None and column["name"] not in _FIXED:
+            collation = column["type"].collation
+            collated = f'COLLATE "{collation}"' if collation else ""
+            wider = f"ALTER COLUMN {column['name']} TYPE VARCHAR({length + 9}) {collated}"
+            connection.execute(text(f"ALTER TABLE {table} {wider}"))
+
+
+def test_every_operation_works_on_tables_that_are_expanded_under_it(
+    live: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new operation belongs into the day that this test goes through."""
+    """A new operation belongs into the day that this test goes through.
+
+    PostgreSQL refuses a prepared statement whose result has another type than when it was prepared.
+    """
+    store = JobStore(live)
+    _a_day(store)
+    polled = store.create()
+    _poll(store, polled.job_id)
+    _expand(live)
+    _poll(store, polled.job_id)
+    store.intake.cancel(polled)
+    store.move_clock(40 * 86_400)
+    store.collect()
+    assert store.retention.purge(10) == 1
     used: set[str] = set()
     operations = {f"{part.__name__}.{name}" for part in _PARTS for name in _public(part)}
     for part in _PARTS:
         for name in _public(part):
             monkeypatch.setattr(part, name, _noting(used, f"{part.__name__}.{name}", getattr(part, name)))
-    _a_day(JobStore(expanded))
+    _a_day(JobStore(live))
     assert used == operations
+
+
+def _poll(store: JobStore, job_id: str) -> None:
+    """Ask what clients, workers and operators ask all day."""
+    for _ in range(_OFTEN):
+        assert store.read(job_id).user_id == "U1"
+        assert store.operations.get(job_id) is not None
+        assert len(store.operations.search(JobSearch(org_id="acme"))) == 1
+        assert store.story(job_id) == ["create"]
+        assert store.upkeep.due(5) == [job_id]
+        assert store.upkeep.database_identity()
+        assert store.operations.document_keys([job_id]) == []
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_no_row_changes_its_type_when_a_string_is_widened(database_url: str) -> None:
+    """In a transaction nothing can be asked again; so no statement at all may be refused for its plan."""
+    live = Database(engine_for(database_url, timeout_s=10), timeout_s=10)
+    migrations.upgrade(live.engine)
+    asked: dict[str, Any] = {}
+
+    @event.listens_for(live.engine, "after_cursor_execute")
+    def _note(_connection: Any, cursor: Any, statement: str, parameters: Any, *_others: Any) -> None:
+        if cursor.description is not None and statement.startswith("SELECT"):
+            asked[statement] = parameters
+
+    _a_day(JobStore(live))
+    assert len(asked) > len(_PARTS)
+    url = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url, autocommit=True) as session:
+        for expand in (_expand, lambda _live: None):
+            for statement, parameters in asked.items():
+                session.execute(statement, parameters, prepare=True)
+            expand(live)
+    live.close()
 
 
 def test_no_statement_relies_on_how_many_columns_there_are(database: Database) -> None:

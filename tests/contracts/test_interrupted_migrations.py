@@ -32,6 +32,7 @@ def test_a_statement_of_a_migration_outlasts_the_timeout_of_server_and_client(en
     """An index on a table of a year takes minutes; `sqr-jobs db upgrade` must not be ended in mid-index."""
     sleep = _SLEEP[engine.dialect.name]
     with engine.connect() as connection, dialect_of(engine).migrating(connection):
+        dialect_of(engine).take_turn(connection)
         connection.exec_driver_sql(sleep.format(_TIMEOUT_S + 1.5))
         connection.commit()
 

@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event, text, update
+from sqlalchemy import Connection, Engine, create_engine, event, text, update
 from sqlalchemy.exc import DBAPIError
 
 from sqr_jobs import migrations
@@ -155,8 +155,13 @@ def test_a_migration_that_fails_can_be_repeated(host_engine: Engine) -> None:
 
 
 _TURNS = {
-    "postgresql": ("pg_try_advisory_lock(7305, 1)", "pg_advisory_unlock(7305, 1)"),
+    "postgresql": (
+        "pg_try_advisory_xact_lock(7305, 1)",
+        "pg_try_advisory_lock(7305, 1)",
+        "pg_advisory_unlock(7305, 1)",
+    ),
     "mysql": (
+        "GET_LOCK",
         "GET_LOCK(CONCAT('sqr_jobs:', MD5(DATABASE())), 0)",
         "RELEASE_LOCK(CONCAT('sqr_jobs:', MD5(DATABASE())))",
     ),
@@ -167,10 +172,10 @@ _TURNS = {
 def test_a_migration_waits_for_another(engine: Engine) -> None:
     """Two deployments at once would make the same tables; on SQLite the transaction itself sees to it."""
     knocked: list[str] = []
-    take, give = _TURNS[engine.dialect.name]
+    knock, take, give = _TURNS[engine.dialect.name]
 
     def note(*arguments: Any) -> None:
-        if take in arguments[2]:
+        if knock in arguments[2]:
             knocked.append(arguments[2])
 
     with engine.connect() as other, ThreadPoolExecutor() as pool:
@@ -183,6 +188,43 @@ def test_a_migration_waits_for_another(engine: Engine) -> None:
         other.execute(text(f"SELECT {give}"))
         upgrading.result(timeout=10)
     assert migrations.current(engine) == HEAD
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_migration_leaves_nothing_in_the_session_between_its_transactions(host_engine: Engine) -> None:
+    """Behind PgBouncer the next transaction has another session, and that one another client.
+
+    On MariaDB the lock is the session's: no transaction could own it.
+    """
+    left: list[tuple[Any, ...]] = []
+    asked = (
+        "SELECT current_setting('statement_timeout'), current_setting('default_transaction_isolation'),"
+        " (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())"
+    )
+
+    @event.listens_for(host_engine, "begin")
+    def _look(connection: Connection) -> None:
+        with connection.connection.cursor() as cursor:
+            left.append(cursor.execute(asked).fetchone())
+
+    migrations.upgrade(host_engine)
+    migrations.stamp(host_engine)
+    migrations.downgrade(host_engine, "base")
+    with host_engine.connect() as connection:
+        connection.begin()
+    assert len(left) > 6
+    assert set(left) == {("0", "read committed", 0)}
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_setting_of_the_role_survives_a_migration(host_engine: Engine) -> None:
+    """It was reset, which is not what a pooler's session had been."""
+    with host_engine.connect() as connection:
+        connection.exec_driver_sql("SET statement_timeout = '7s'")
+        connection.commit()
+    migrations.upgrade(host_engine)
+    with host_engine.connect() as connection:
+        assert connection.scalar(text("SHOW statement_timeout")) == "7s"
 
 
 def test_the_tables_of_a_later_version_that_serve_this_one_are_left_as_they_are(engine: Engine) -> None:

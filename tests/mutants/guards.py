@@ -28,6 +28,8 @@ _LAYOUT_GUARD = "tests/contracts/test_layout_guard.py"
 _MACHINE = "tests/contracts/test_job_store_machine.py"
 _ROWS, _EXECUTION = "sqr_jobs/adapters/sql/rows.py", "sqr_jobs/adapters/sql/execution.py"
 _INTAKE, _UPKEEP = "sqr_jobs/adapters/sql/intake.py", "sqr_jobs/adapters/sql/upkeep.py"
+_DIALECTS, _SESSIONS_TESTS = "sqr_jobs/adapters/sql/dialects", "tests/contracts/test_database_sessions.py"
+_FILE_TESTS, _MIGRATIONS_TESTS = "tests/contracts/test_sqlite_file.py", "tests/contracts/test_migrations.py"
 _TOKENS, _TOKENS_TESTS = "sqr_jobs/adapters/jwt_authenticator.py", "tests/contracts/test_authenticator.py"
 _CHILD_FORKS, _CHILD_GUARDS = "tests/contracts/test_child_forks.py", "tests/contracts/test_child_guards.py"
 _CHILD_START = "tests/contracts/test_child_start.py"
@@ -233,6 +235,97 @@ GUARDS = (
         code="            self._engine.dispose()\n",
         without="            pass\n",
         tests=(_FORKS,),
+    ),
+    Guard(
+        name="a file of SQLite is the one at its path",
+        file=f"{_DIALECTS}/sqlite_file.py",
+        code="        if now != opened:\n",
+        without="        if now.main is None:\n",
+        tests=(_FILE_TESTS,),
+    ),
+    Guard(
+        name="a commit into a file of SQLite that went is in doubt",
+        file="sqr_jobs/adapters/sql/engine.py",
+        code="                self.dialect.confirm(connection)\n",
+        without="",
+        tests=(_FILE_TESTS,),
+    ),
+    Guard(
+        name="a file of SQLite is not opened with the log of another",
+        file=f"{_DIALECTS}/sqlite_file.py",
+        code="                raise DatabaseUnavailable(_OTHERS_LOG)\n",
+        without="                pass\n",
+        tests=(_FILE_TESTS,),
+    ),
+    Guard(
+        name="a commit to SQLite survives a power cut",
+        file=f"{_DIALECTS}/sqlite.py",
+        code='"synchronous=FULL"',
+        without='"synchronous=NORMAL"',
+        tests=(_FILE_TESTS,),
+    ),
+    Guard(
+        name="a file of SQLite is its owner's alone",
+        file="sqr_jobs/local_paths.py",
+        code="os.O_EXCL, 0o600)",
+        without="os.O_EXCL, 0o660)",
+        tests=(_FILE_TESTS,),
+    ),
+    Guard(
+        name="a session that PostgreSQL no longer serves is dropped",
+        file=f"{_DIALECTS}/postgresql.py",
+        code="return state in _USELESS_SESSION or state.startswith(_CONNECTION_EXCEPTIONS)",
+        without="return state.startswith(_CONNECTION_EXCEPTIONS)",
+        tests=(_SESSIONS_TESTS,),
+    ),
+    Guard(
+        name="a session that began read-only is dropped",
+        file="sqr_jobs/adapters/sql/sessions.py",
+        code="        if not dialect.is_read_only(connection):\n",
+        without="        if True:\n",
+        tests=(_SESSIONS_TESTS,),
+    ),
+    Guard(
+        name="a connection of ours to PostgreSQL is bound",
+        file=f"{_DIALECTS}/postgresql.py",
+        code='f" -c idle_in_transaction_session_timeout={2 * timeout_ms} "',
+        without='f" "',
+        tests=(_SESSIONS_TESTS,),
+    ),
+    Guard(
+        name="a transaction of ours on a host's connection to PostgreSQL is bound",
+        file=f"{_DIALECTS}/postgresql.py",
+        code="        if timeout_ms is not None:\n",
+        without="        if timeout_ms == 0:\n",
+        tests=(_SESSIONS_TESTS,),
+    ),
+    Guard(
+        name="a row keeps its type while a column is widened",
+        file="sqr_jobs/adapters/sql/strings.py",
+        code='    return f"CAST({compiler.process(element.clauses.clauses[0], **options)} AS TEXT)"\n',
+        without="    return _as_it_is(element, compiler, **options)\n",
+        tests=("tests/contracts/test_expanded_tables.py",),
+    ),
+    Guard(
+        name="a cause that can't be stored does not decide how an attempt ends",
+        file=_ROWS,
+        code="    except (DBAPIError, UnicodeError):",
+        without="    except ZeroDivisionError:",
+        tests=("tests/contracts/test_database_encoding.py",),
+    ),
+    Guard(
+        name="migrations on PostgreSQL take turns",
+        file=f"{_DIALECTS}/postgresql.py",
+        code="        await_turn(lambda: bool(connection.scalar(_TAKE_TURN)))\n",
+        without="",
+        tests=(_MIGRATIONS_TESTS,),
+    ),
+    Guard(
+        name="a relative path is resolved at the start",
+        file="sqr_jobs/settings.py",
+        code="        return value and absolute_path(value)\n",
+        without="        return value\n",
+        tests=("tests/unit/test_wiring.py",),
     ),
     Guard(
         name="a render child is let go by a forked process",

@@ -76,11 +76,15 @@ class PostgresServer(RunningServer):
             self._process.close()
             self._process = None
 
-    def create_database(self) -> str:
+    def create_database(self, *, encoding: str | None = None) -> str:
         """Create an empty database with a random name and return its SQLAlchemy URL, password included."""
         name = _PREFIX + secrets.token_hex(8)
+        create = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+        if encoding is not None:
+            other = sql.SQL(" TEMPLATE template0 LOCALE_PROVIDER libc LOCALE 'C' ENCODING {}")
+            create += other.format(sql.Literal(encoding))
         with self._connect() as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            connection.execute(create)
         url = self._url.set(drivername="postgresql+psycopg", database=name)
         return url.render_as_string(hide_password=False)
 

@@ -1,18 +1,23 @@
 """What a host passes to build_report_jobs, held against the settings."""
 
+import os
+import stat
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dramatiq import Middleware
+from pydantic import SecretStr
 from sqlalchemy import create_engine
 
-from sqr_jobs import Caller, ConfigurationError, RateLimit, Settings, adapters, build_report_jobs
+from sqr_jobs import Caller, ConfigurationError, RateLimit, Settings, adapters, build_report_jobs, migrations
 from sqr_jobs.adapters.limits_limiter import LimitsRateLimiter, ShelteredRateLimiter
 from sqr_jobs.adapters.own_rings import OwnRings
-from sqr_jobs.wiring import mount
+from sqr_jobs.local_paths import private_folder
+from sqr_jobs.wiring import mount, system_of
 from sqr_jobs.wiring.parts import limiter_for, ringing_broker_for, working_broker_for
+from tests.contracts.document_stores import produced
 from tests.host.people import People
 from tests.host.reports import Report
 
@@ -166,3 +171,67 @@ def test_a_quota_whose_window_outlives_the_jobs_is_refused() -> None:
     assert made.parts.rate_limit(Caller(org_id="acme", client_id="86400")).window_s == 86_400
     with pytest.raises(ConfigurationError, match="SQR_JOBS_JOB_LIFETIME_S"):
         made.parts.rate_limit(Caller(org_id="acme", client_id="86401"))
+
+
+def test_what_a_service_keeps_stays_in_the_folder_of_its_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that changed its working folder answered 410, and began another database."""
+    start, later = tmp_path / "start", tmp_path / "later"
+    for folder in (start, later):
+        folder.mkdir()
+    monkeypatch.chdir(start)
+    engine = create_engine("sqlite:///host.db")
+    files = Settings(data_dir=Path("data"), work_dir=Path("work"), database_url=SecretStr("sqlite:///url.db"))
+    settings = [Settings(), Settings(data_dir=Path("data")), files]
+    services = [build_report_jobs(each, users=People(), templates=[Report()]) for each in settings]
+    services.append(build_report_jobs(Settings(), users=People(), templates=[Report()], engine=engine))
+    monkeypatch.chdir(later)
+    for number, service in enumerate(services):
+        system = system_of(service)
+        migrations.upgrade(system.database.engine)
+        system.documents.put(f"job/{number}-a.pdf", produced(), until=lambda: 5.0)
+        system.documents.url(f"job/{number}-a.pdf", filename="a", expires_s=5, origin="")
+        system.database.close()
+    engine.dispose()
+    assert files.work_dir == start / "work"
+    assert list(later.iterdir()) == []
+    assert {path.name for path in start.iterdir()} == {"data", "sqr-jobs-data", "host.db", "url.db"}
+    assert (start / "data" / "jobs.db").is_file()
+
+
+def test_the_data_folder_is_its_owners_alone(tmp_path: Path) -> None:
+    """It holds ids, the causes of failures, documents and a key; no umask may open it."""
+    before = os.umask(0)
+    try:
+        service = build_report_jobs(
+            Settings(data_dir=tmp_path / "data"), users=People(), templates=[Report()]
+        )
+        system = system_of(service)
+        migrations.upgrade(system.database.engine)
+        system.documents.put("job/1-a.pdf", produced(), until=lambda: 5.0)
+        system.documents.url("job/1-a.pdf", filename="a", expires_s=5, origin="")
+        assert {path.name for path in tmp_path.rglob("*")} > {"jobs.db", "jobs.db-wal", "link-key", "1-a.pdf"}
+        for path in (tmp_path / "data", tmp_path / "data" / "documents"):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o700
+        for path in tmp_path.rglob("*.*"):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        system.database.close()
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize(
+    ("mode", "beside", "becomes"),
+    [(0o755, "documents", 0o700), (0o775, "documents", 0o770), (0o755, "the-hosts-own", 0o755)],
+)
+def test_a_data_folder_of_an_earlier_version_is_closed_unless_it_is_shared(
+    mode: int, beside: str, becomes: int, tmp_path: Path
+) -> None:
+    """A host may have named a folder in which others read files of the host's."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / beside).mkdir()
+    folder.chmod(mode)
+    private_folder(folder)
+    assert stat.S_IMODE(folder.stat().st_mode) == becomes

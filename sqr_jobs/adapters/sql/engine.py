@@ -4,6 +4,7 @@ import math
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 from sqlalchemy import (
     BigInteger,
@@ -27,8 +28,10 @@ from sqr_jobs.adapters.sql.dialects import (
     reason_of,
 )
 from sqr_jobs.adapters.sql.forking import ForkGate
+from sqr_jobs.adapters.sql.sessions import connect_to_write, drop_useless_sessions
 from sqr_jobs.errors import ConfigurationError, DatabaseUnavailable
 from sqr_jobs.forks import mind_forks
+from sqr_jobs.local_paths import absolute_database
 
 __all__ = ["Database", "engine_for", "outages_translated", "translated"]
 
@@ -64,9 +67,10 @@ class Database:
     """Transactions on one engine, and its clock.
 
     `engine` is the host's or one of `engine_for`. Of a host's SQLite engine only the URL is used, because
-    WAL and `BEGIN IMMEDIATE` are decided per connection; any other pool of a host's is used as it is, in
-    READ COMMITTED. A forked process gets connections of its own, except from a host's pool, which is the
-    host's to mind. `clock_offset_ms` moves the clock: tests never sleep.
+    WAL and `BEGIN IMMEDIATE` are decided per connection. A relative file name in it starts from `folder`, by
+    default the working folder. Any other pool of a host's is used as it is, in READ COMMITTED. A forked
+    process gets its own connections, except from a host's pool, which is the host's to mind.
+    `clock_offset_ms` moves the clock: tests never sleep.
     """
 
     def __init__(
@@ -76,16 +80,20 @@ class Database:
         timeout_s: float = 5.0,
         clock_offset_ms: int = 0,
         is_host_engine: bool = False,
+        folder: Path | None = None,
     ) -> None:
         _refuse_async(engine)
         self.dialect = dialect = dialect_of(engine)
         self.is_sqlite = engine.dialect.name == "sqlite"
         if not dialect.lends_pool:
-            own = engine_for(engine.url.render_as_string(hide_password=False), timeout_s=timeout_s)
+            url = engine.url.set(database=absolute_database(engine.url.database or "", folder))
+            own = engine_for(url.render_as_string(hide_password=False), timeout_s=timeout_s)
             weakref.finalize(self, own.dispose)  # Python 3.13 warns of connections that nobody closed
         else:
-            # Of an own engine every connection is so from the start; an option is set anew at each checkout.
+            # An own engine's connections have it from the start; an option is set again at each checkout.
             own = engine.execution_options(isolation_level="READ COMMITTED") if is_host_engine else engine
+        self._is_own = not (dialect.lends_pool and is_host_engine)
+        own = drop_useless_sessions(own, is_own=self._is_own)
         self.engine = own
         self._reading = own
         if dialect.reads_without_transaction and not is_host_engine:
@@ -96,7 +104,6 @@ class Database:
         )
         """The present by the database's clock, in epoch milliseconds: one expression for all statements."""
         self._timeout_ms = math.ceil(timeout_s * 1000) if is_host_engine else None
-        self._is_own = not (dialect.lends_pool and is_host_engine)
         self._gate: ForkGate | None = None
         if self._is_own:
             self._gate = ForkGate(own, is_exclusive=self.is_sqlite, patience_s=timeout_s)
@@ -122,12 +129,15 @@ class Database:
             with (
                 translated(),
                 self._gate.passed() if self._gate else nullcontext(),
-                self.engine.connect() as connection,
-                connection.begin(),
-                self.dialect.writing(connection, self._timeout_ms),
-                collecting(connection, actions),
+                connect_to_write(self.engine) as connection,
             ):
-                yield connection
+                with (
+                    connection.begin(),
+                    self.dialect.writing(connection, self._timeout_ms),
+                    collecting(connection, actions),
+                ):
+                    yield connection
+                self.dialect.confirm(connection)
         except DatabaseUnavailable:
             for each in actions:
                 each.in_doubt()
@@ -169,6 +179,10 @@ def translated() -> Iterator[None]:
         raise DatabaseUnavailable(f"The database refused or did not answer ({reason}).") from None
     except (sa_exc.TimeoutError, sa_exc.InvalidRequestError) as error:
         raise DatabaseUnavailable(f"No database connection could be had ({type(error).__name__}).") from None
+    except UnicodeError:
+        raise DatabaseUnavailable(
+            "The encoding of the database connection can't hold a text. Run: sqr-jobs check"
+        ) from None
 
 
 @contextmanager

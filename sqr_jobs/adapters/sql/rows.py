@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Update, bindparam, insert, select, update
+from sqlalchemy.exc import DBAPIError
 
 from sqr_jobs.adapters.sql.after_commit import after_commit
 from sqr_jobs.adapters.sql.engine import Database
@@ -158,25 +159,39 @@ def record(
 ) -> None:
     """Write the audit row of a change, in the transaction of the change itself."""
     source = None if target is JobState.QUEUED else seen.state
-    connection.execute(
-        _RECORD,
-        {
-            "job_id": seen.job_id,
-            "from_state": source,
-            "to_state": target,
-            "attempt": attempt,
-            "lease_token": token,
-            "at": seen.as_of,
-            "why": why,
-            "error_code": code,
-            "cause": _storable(cause) if cause else None,
-        },
-    )
+    row = {
+        "job_id": seen.job_id,
+        "from_state": source,
+        "to_state": target,
+        "attempt": attempt,
+        "lease_token": token,
+        "at": seen.as_of,
+        "why": why,
+        "error_code": code,
+        "cause": None,
+    }
+    if not (cause and _record_with_cause(connection, row, cause)):
+        connection.execute(_RECORD, row)
     after_commit(
         connection,
         lambda: tell(seen, source, target, attempt=attempt, why=why, code=code),
         in_doubt=lambda: _doubt(seen, source, target, why),
     )
+
+
+def _record_with_cause(connection: Connection, row: Mapping[str, Any], cause: str) -> bool:
+    """Write the row with its cause; False if the database refuses it, and nothing is written.
+
+    An encoding or a column that can't hold the text must not decide how an attempt ends.
+    """
+    try:
+        with connection.begin_nested():
+            connection.execute(_RECORD, {**row, "cause": _storable(cause)})
+    except (DBAPIError, UnicodeError):  # a driver raises the second before it sends anything
+        if connection.invalidated:
+            raise
+        return False
+    return True
 
 
 def _doubt(job: Job, source: JobState | None, target: JobState, why: str) -> None:

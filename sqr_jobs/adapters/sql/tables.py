@@ -10,11 +10,12 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    String,
     Table,
     Text,
     UniqueConstraint,
 )
+
+from sqr_jobs.adapters.sql.strings import WidenableString as String
 
 __all__ = ["audit", "idempotency", "identity", "job", "metadata"]
 

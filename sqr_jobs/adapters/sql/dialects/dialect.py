@@ -85,13 +85,28 @@ class Dialect(ABC):
             return "an address that can't be read: write special characters of the password as %-escapes"
         return f"{host}:{url.port or self.port}/{url.database or ''}"
 
+    def ends_session(self, error: BaseException) -> bool:  # noqa: ARG002 - most have sessions
+        """Whether the session that met this error can't serve the next request either."""
+        return False
+
+    def is_read_only(self, connection: Connection) -> bool:  # noqa: ARG002 - most don't say
+        """Whether the server has said, unasked, that this session's transactions can't write."""
+        return False
+
+    def confirm(self, connection: Connection) -> None:  # noqa: B027 - most need nothing
+        """Confirm that what was just committed is in the database. Raises `DatabaseUnavailable`."""
+
     def told(self, connection: Connection) -> str:
         """Name the server and its version, for an operator."""
         version = connection.dialect.server_version_info or ()
         return f"{connection.dialect.name} {dotted(version)}"
 
-    def check(self, connection: Connection) -> None:  # noqa: B027 - most have nothing to look for
+    def check_server(self, connection: Connection) -> None:  # noqa: B027 - most have nothing to look for
+        """Look for what keeps the server from holding our tables. Raises `ConfigurationError`."""
+
+    def check(self, connection: Connection) -> None:
         """Look for what is wrong with the server or the tables. Raises `ConfigurationError`."""
+        self.check_server(connection)
 
     def creation_fault(self, connection: Connection) -> str | None:  # noqa: ARG002 - most can't ask
         """Say what keeps this user from creating tables, and what to do about it; None where unknown."""
@@ -99,7 +114,10 @@ class Dialect(ABC):
 
     @abstractmethod
     def migrating(self, connection: Connection) -> AbstractContextManager[None]:
-        """Let one migration run at a time, as long as it takes. Raises `ConfigurationError`."""
+        """Let a migration take as long as it takes; let one run at a time, unless `take_turn` does."""
+
+    def take_turn(self, connection: Connection) -> None:  # noqa: B027 - a transaction can't own it everywhere
+        """Wait, at the start of a migration's transaction, for others. Raises `ConfigurationError`."""
 
 
 def dotted(version: tuple[Any, ...]) -> str:

@@ -3,7 +3,7 @@
 import inspect
 import math
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sqr_jobs.adapters.sql.dialects.dialect import Dialect, dotted, needing_driver
 from sqr_jobs.adapters.sql.dialects.reasons import mysql_reason
-from sqr_jobs.adapters.sql.dialects.turns import turn
+from sqr_jobs.adapters.sql.dialects.turns import await_turn, unbound
 from sqr_jobs.errors import ConfigurationError
 
 __all__ = ["MySql"]
@@ -42,6 +42,17 @@ _NEW_ORG = text(
     "INSERT INTO sqr_jobs_org_lock (org_id, taken) VALUES (:org, 0) ON DUPLICATE KEY UPDATE taken = taken"
 )
 _NO_SUCH_COLUMN, _NO_SUCH_TABLE = 1054, 1146
+_USELESS_SESSION = frozenset(
+    {
+        1047,  # a node of a Galera cluster that is not ready
+        1053,  # shutting down
+        1290,  # read_only: a primary that became a replica
+        1792,  # the session's transactions are read-only
+        1836,  # the whole server is
+    }
+)
+_TURN = "CONCAT('sqr_jobs:', MD5(DATABASE()))"  # the lock's name is the whole server's
+_TAKE_TURN, _GIVE_TURN = text(f"SELECT GET_LOCK({_TURN}, 0)"), text(f"SELECT RELEASE_LOCK({_TURN})")
 _ODD_TABLES = text(
     "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
     " AND table_name LIKE 'sqr\\_jobs\\_%' AND engine <> 'InnoDB' ORDER BY table_name"
@@ -132,18 +143,26 @@ class MySql(Dialect):
         """Read it from the number."""
         return mysql_reason(error) if type(error).__module__.startswith("pymysql") else None
 
+    def ends_session(self, error: BaseException) -> bool:
+        """Read it from the number."""
+        return bool(error.args) and error.args[0] in _USELESS_SESSION
+
     def told(self, connection: Connection) -> str:
         """Say which of the two it is, whatever the URL says."""
         version = connection.dialect.server_version_info or ()
         return f"{'mariadb' if _is_mariadb(connection) else 'mysql'} {dotted(version)}"
 
-    def check(self, connection: Connection) -> None:
-        """Refuse a server without SKIP LOCKED, tables without transactions, and ids that are folded."""
+    def check_server(self, connection: Connection) -> None:
+        """Refuse a server without SKIP LOCKED."""
         lowest = _LOWEST[_is_mariadb(connection)]
         if (connection.dialect.server_version_info or ()) < lowest:
             raise ConfigurationError(
                 f"{self.told(connection)} is too old. Use {dotted(lowest)} or later, or another database."
             )
+
+    def check(self, connection: Connection) -> None:
+        """Refuse tables without transactions, and ids that are folded."""
+        super().check(connection)
         odd = connection.execute(_ODD_TABLES).scalars().all()
         if odd:
             raise ConfigurationError(
@@ -157,23 +176,29 @@ class MySql(Dialect):
                 "`sqr-jobs db upgrade` had given: utf8mb4_nopad_bin on MariaDB, utf8mb4_0900_bin on MySQL"
             )
 
-    def migrating(self, connection: Connection) -> AbstractContextManager[None]:
-        """Take a lock of the session, and no timeout: an index takes its time."""
-        name = "CONCAT('sqr_jobs:', MD5(DATABASE()))"  # the lock's name is the whole server's
+    @contextmanager
+    def migrating(self, connection: Connection) -> Iterator[None]:
+        """Take lock and time for the session: each statement commits, so no transaction could own them."""
+        await_turn(lambda: bool(connection.scalar(_TAKE_TURN)))
+        connection.exec_driver_sql(
+            "SET @sqr_jobs_unbound=1 /*M! , @sqr_jobs_was=@@max_statement_time, max_statement_time=0 */"
+        )
+        connection.commit()
+        try:
+            with unbound(connection, "_read_timeout"):  # PyMySQL has no public way
+                yield
+        except BaseException:
+            with suppress(SQLAlchemyError):  # if the connection broke, lock and settings went with it
+                _give_turn(connection)
+            raise
+        _give_turn(connection)
 
-        def take() -> bool:
-            if not connection.scalar(text(f"SELECT GET_LOCK({name}, 0)")):
-                return False
-            connection.exec_driver_sql(
-                "SET @sqr_jobs_unbound=1 /*M! , @sqr_jobs_was=@@max_statement_time, max_statement_time=0 */"
-            )
-            return True
 
-        def give() -> None:
-            connection.execute(text(f"SELECT RELEASE_LOCK({name})"))
-            connection.exec_driver_sql("SET @sqr_jobs_unbound=0 /*M! , max_statement_time=@sqr_jobs_was */")
-
-        return turn(connection, take, give, bound="_read_timeout")  # PyMySQL has no public way
+def _give_turn(connection: Connection) -> None:
+    connection.rollback()
+    connection.execute(_GIVE_TURN)
+    connection.exec_driver_sql("SET @sqr_jobs_unbound=0 /*M! , max_statement_time=@sqr_jobs_was */")
+    connection.commit()
 
 
 def _is_mariadb(connection: Connection) -> bool:

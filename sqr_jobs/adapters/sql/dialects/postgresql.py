@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import URL, Connection, Engine, create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from sqr_jobs.adapters.sql.dialects.dialect import Dialect, needing_driver
 from sqr_jobs.adapters.sql.dialects.reasons import postgresql_reason
-from sqr_jobs.adapters.sql.dialects.turns import turn
+from sqr_jobs.adapters.sql.dialects.turns import await_turn, unbound
+from sqr_jobs.errors import ConfigurationError
 
 __all__ = ["PostgreSql"]
 
@@ -19,6 +21,21 @@ _SET_TIMEOUTS = text(
 _SCHEMA = text(
     "SELECT current_schema() AS name, has_schema_privilege(current_schema(), 'CREATE') AS takes_tables"
 )
+_USELESS_SESSION = frozenset(
+    {
+        "0A000",  # a cached plan whose result has changed its type
+        "25006",  # read-only: the session's default, or a primary that became a standby
+        "26000",  # a prepared statement is gone: a pooler gave us another session
+        "42P05",  # a prepared statement is there already: likewise
+        "57P01",  # shut down by an operator
+        "57P02",  # crashed
+        "57P03",  # starting up, or shutting down
+        "57P04",  # the database was dropped
+        "57P05",  # idle for too long
+    }
+)
+_CONNECTION_EXCEPTIONS = "08"
+_TAKE_TURN = text("SELECT pg_try_advisory_xact_lock(7305, 1)")
 _LOCK_ORG = text("SELECT pg_advisory_xact_lock(hashtextextended(:org, 7305))")
 
 
@@ -47,6 +64,7 @@ class PostgreSql(Dialect):
                 pool_timeout=timeout_s,
                 hide_parameters=True,  # they hold ids and the causes of failures
                 connect_args={
+                    "client_encoding": "utf8",  # of an SQL_ASCII server psycopg returns bytes otherwise
                     "connect_timeout": math.ceil(timeout_s),
                     "keepalives_idle": 10,
                     "keepalives_interval": 5,
@@ -95,17 +113,40 @@ class PostgreSql(Dialect):
             f"SCHEMA {schema.name} TO the role; or migrate as another role: docs/howto/postgresql.md"
         )
 
-    def migrating(self, connection: Connection) -> AbstractContextManager[None]:
-        """Take a lock of the session, and no timeout: an index takes its time."""
+    def check_server(self, connection: Connection) -> None:
+        """Refuse an encoding that can't hold every text."""
+        encoding = connection.scalar(text("SHOW server_encoding"))
+        if encoding != "UTF8":
+            raise ConfigurationError(
+                f"the database has the encoding {encoding}, which can't hold all text. Create one with "
+                "ENCODING 'UTF8' TEMPLATE template0, and move the tables with pg_dump --encoding=UTF8"
+            )
 
-        def take() -> bool:
-            if not connection.scalar(text("SELECT pg_try_advisory_lock(7305, 1)")):
-                return False
-            connection.execute(text("SELECT set_config('statement_timeout', '0', false)"))
-            return True
+    def ends_session(self, error: BaseException) -> bool:
+        """Read it from the SQLSTATE, which psycopg and psycopg2 name differently."""
+        state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
+        return state in _USELESS_SESSION or state.startswith(_CONNECTION_EXCEPTIONS)
 
-        def give() -> None:
-            connection.execute(text("SELECT pg_advisory_unlock(7305, 1)"))
-            connection.execute(text("RESET statement_timeout"))
+    def is_read_only(self, connection: Connection) -> bool:
+        """Read what PostgreSQL 14 and later report to the client at the session's start."""
+        info = getattr(connection.connection.driver_connection, "info", None)
+        told = getattr(info, "parameter_status", lambda _name: None)
+        return "on" in (told("default_transaction_read_only"), told("in_hot_standby"))
 
-        return turn(connection, take, give, bound="patience_s")
+    @contextmanager
+    def migrating(self, connection: Connection) -> Iterator[None]:
+        """Let the client wait for an index as long as it takes; each transaction takes its turn."""
+        # Or the transaction would not see what the one before it, for which it waited, has committed.
+        connection.execution_options(isolation_level="READ COMMITTED")
+        try:
+            with unbound(connection, "patience_s"):
+                yield
+        except BaseException:
+            with suppress(SQLAlchemyError):  # if the connection broke, that is not what went wrong first
+                connection.rollback()
+            raise
+
+    def take_turn(self, connection: Connection) -> None:
+        """Take lock and time for this transaction alone: behind a pooler, others use the session too."""
+        await_turn(lambda: bool(connection.scalar(_TAKE_TURN)))
+        connection.execute(text("SELECT set_config('statement_timeout', '0', true)"))

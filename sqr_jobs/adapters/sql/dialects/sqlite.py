@@ -8,7 +8,9 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from sqr_jobs.adapters.sql.dialects.dialect import Dialect
 from sqr_jobs.adapters.sql.dialects.reasons import sqlite_reason
+from sqr_jobs.adapters.sql.dialects.sqlite_file import confirm_file, watch_file
 from sqr_jobs.errors import ConfigurationError
+from sqr_jobs.local_paths import absolute_database
 
 __all__ = ["Sqlite"]
 
@@ -31,6 +33,7 @@ class Sqlite(Dialect):
                 "An in-memory SQLite database is seen by one connection only. Set SQR_JOBS_DATABASE_URL to "
                 "a file: sqlite:////var/lib/app/jobs.db."
             )
+        url = url.set(database=absolute_database(name))
         engine = create_engine(
             url, connect_args={"timeout": timeout_s}, pool_timeout=timeout_s, hide_parameters=True
         )
@@ -43,7 +46,17 @@ class Sqlite(Dialect):
                 cursor.execute(f"PRAGMA {pragma}")
             cursor.close()
 
+        watch_file(engine)
         return engine
+
+    def confirm(self, connection: Connection) -> None:
+        """Look whether the file that it was committed to is still the one at its path."""
+        confirm_file(connection.info)
+
+    def ends_session(self, error: BaseException) -> bool:
+        """Read it from the error's name: a connection opened while the file could only be read stays so."""
+        name: str = getattr(error, "sqlite_errorname", "")
+        return name.startswith(("SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_NOTADB"))
 
     @contextmanager
     def reading(self, connection: Connection, timeout_ms: int | None) -> Iterator[None]:  # noqa: ARG002
