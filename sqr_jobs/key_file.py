@@ -17,6 +17,8 @@ _BYTES = 32
 def key_file(path: Path) -> bytes:
     """Read the random key of this file, made on first use; processes that race agree on one.
 
+    White space around a key of text is no part of it: editors and `openssl rand -hex` end it with a line end.
+
     Raises `ConfigurationError` for a folder that can't be used, and for a key that can be guessed.
     """
     try:
@@ -26,12 +28,19 @@ def key_file(path: Path) -> bytes:
             f"The folder {path.parent} can't be used ({error.strerror}). Set SQR_JOBS_DATA_DIR to one that "
             "this process may write."
         ) from None
+    if _is_text(key):
+        key = key.strip()
     if len(key) < _BYTES:
         raise ConfigurationError(
             f"The key in {path} has {len(key)} bytes; {_BYTES} are needed. Delete the file, and a new key is "
             "made; or put a random one there."
         )
     return key
+
+
+def _is_text(key: bytes) -> bool:
+    """Tell text from random bytes, which may end with any."""
+    return key.isascii() and key.decode().strip().isprintable()
 
 
 def _read_or_make(path: Path) -> bytes:

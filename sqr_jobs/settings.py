@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     Field,
@@ -16,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from sqr_jobs.errors import ConfigurationError
 from sqr_jobs.local_paths import absolute_path, absolute_sqlite_url
+from sqr_jobs.setting_texts import tidied
 
 __all__ = ["Settings"]
 
@@ -32,6 +34,8 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 class Settings(BaseSettings):
     """How a service runs. Every field has a keyword and a variable: `broker_url` is `SQR_JOBS_BROKER_URL`.
 
+    White space and line ends around a value are no part of it.
+
     Nothing set is the embedded form: SQLite and documents in `data_dir`, a worker inside the web process.
     `database_url`, `broker_url` and `s3_bucket` make it distributed. Raises `ConfigurationError` with a
     sentence per fault.
@@ -46,7 +50,7 @@ class Settings(BaseSettings):
     prefix: str = "/v1/document/api"
     """Path under which the endpoints are mounted."""
     public_url: str | None = None
-    """Scheme, host and path before the prefix, where requests do not tell (a proxy that rewrites Host)."""
+    """Scheme, host and path before the prefix, where a proxy changes host or path: all addresses begin so."""
     support_contact: str | None = None
     """Named in the answer to an unexpected fault."""
 
@@ -158,11 +162,13 @@ class Settings(BaseSettings):
     @model_validator(mode="wrap")
     @classmethod
     def _explain(cls, data: Any, handler: ModelWrapValidatorHandler["Settings"]) -> "Settings":
+        values, faults = tidied(data)
         try:
-            settings = handler(data)
+            settings = handler(values)
         except ValidationError as error:
-            raise ConfigurationError("\n".join(_sentences(error))) from None
-        faults = settings._contradictions()  # noqa: SLF001 - its own
+            raise ConfigurationError("\n".join([*faults, *_sentences(error)])) from None
+        # Without the values that are refused already, the others may seem to contradict each other.
+        faults = faults or settings._contradictions()  # noqa: SLF001 - its own
         if faults:
             raise ConfigurationError("\n".join(faults))
         return settings
@@ -170,7 +176,10 @@ class Settings(BaseSettings):
     @field_validator("jwt_algorithms", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+        parts = value.split(",") if isinstance(value, str) else value
+        if not isinstance(parts, list | tuple):
+            return value
+        return tuple(part.strip() if isinstance(part, str) else part for part in parts)
 
     @field_validator("prefix")
     @classmethod
@@ -261,6 +270,11 @@ class Settings(BaseSettings):
             )
         if bool(self.s3_access_key_id) != bool(self.s3_secret_access_key):
             faults.append("Set both SQR_JOBS_S3_ACCESS_KEY_ID and SQR_JOBS_S3_SECRET_ACCESS_KEY, or neither.")
+        if self.public_url and not _is_public_url(self.public_url):
+            faults.append(
+                "SQR_JOBS_PUBLIC_URL must be an http(s) address with a host and without a query, such as "
+                "https://api.example.com/reports."
+            )
         schemes = ("redis://", "rediss://", "amqp://", "amqps://")
         if self.broker_url and not self.broker_url.get_secret_value().startswith(schemes):
             faults.append(
@@ -268,6 +282,14 @@ class Settings(BaseSettings):
                 "an address, or leave it out to run the worker inside the web process."
             )
         return faults
+
+
+def _is_public_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.query or parts.fragment)
 
 
 def _sentences(error: ValidationError) -> list[str]:

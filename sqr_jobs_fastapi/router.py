@@ -1,8 +1,9 @@
 """The router: reads the request, calls the endpoints, translates the reply."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, BinaryIO
+from dataclasses import replace
+from typing import Any, BinaryIO
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.params import Depends as DependsMarker
@@ -15,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from sqr_jobs.domain.caller import Caller
 from sqr_jobs.report_jobs import ReportJobs
 from sqr_jobs.web import HttpReply, HttpRequest, chunks
-from sqr_jobs.web.endpoints import FILES_PATH
+from sqr_jobs.web.endpoints import FILES_PATH, Endpoints
 from sqr_jobs.web.openapi import operations
 from sqr_jobs.wiring import mount, system_of
 
@@ -44,12 +45,9 @@ def create_router(report_jobs: Callable[[], ReportJobs] | ReportJobs, *, caller:
         await run_in_threadpool(endpoints.reports.stop)
 
     router = APIRouter(prefix=endpoints.prefix, lifespan=lifespan)
-    body = Depends(_body_reader(endpoints.max_body_bytes))
 
-    def create(
-        request: Request, body: Annotated[bytes | None, body], caller: Caller | None = who
-    ) -> Response:
-        return _reply(endpoints.create(_request(request, caller, body)))
+    async def create(request: Request, caller: Caller | None = who) -> Response:
+        return _reply(await _create(endpoints, request, caller))
 
     def status(request: Request, caller: Caller | None = who) -> Response:
         return _reply(endpoints.status(_request(request, caller), request.path_params["id"]))
@@ -64,7 +62,7 @@ def create_router(report_jobs: Callable[[], ReportJobs] | ReportJobs, *, caller:
         return _reply(endpoints.file(_request(request, None)))
 
     router.add_api_route(FILES_PATH, file, methods=["GET"], include_in_schema=False)
-    routes: list[tuple[str, str, Callable[..., Response], str]] = [
+    routes: list[tuple[str, str, Callable[..., Response | Awaitable[Response]], str]] = [
         ("", "POST", create, "create"),
         ("/{id}", "GET", status, "status"),
         ("/{id}/url", "GET", download_url, "url"),
@@ -91,23 +89,29 @@ async def _nobody() -> None:
     """Stand where a host's own login would; a plain function would cost a thread of the pool."""
 
 
-def _body_reader(limit: int) -> Callable[[Request], Any]:
-    async def read(request: Request) -> bytes | None:
-        """Read one byte past the limit at most; None when the client hung up."""
-        body = bytearray()
-        try:
-            async for chunk in request.stream():
-                body += chunk[: limit + 1 - len(body)]
-                if len(body) > limit:
-                    break
-        except ClientDisconnect:
-            return None
-        return bytes(body)
-
-    return read
+async def _create(endpoints: Endpoints, request: Request, caller: Caller | None) -> HttpReply:
+    """Read the body after the headers were judged, and here, where a slow one holds no thread."""
+    judged = await run_in_threadpool(endpoints.judge, _request(request, caller))
+    if isinstance(judged, HttpReply):
+        return judged
+    body = await _body(request, endpoints.max_body_bytes)
+    return await run_in_threadpool(endpoints.create, replace(judged, body=body))
 
 
-def _request(request: Request, caller: Caller | None, body: bytes | None = b"") -> HttpRequest:
+async def _body(request: Request, limit: int) -> bytes | None:
+    """Read one byte past the limit at most; None when the client hung up."""
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk[: limit + 1 - len(body)]
+            if len(body) > limit:
+                break
+    except ClientDisconnect:
+        return None
+    return bytes(body)
+
+
+def _request(request: Request, caller: Caller | None) -> HttpRequest:
     path, root = request.scope["path"], request.scope.get("root_path", "")
     if not path.startswith(f"{root}/"):  # ASGI says that it does, and not every server follows
         path = root + path
@@ -116,7 +120,6 @@ def _request(request: Request, caller: Caller | None, body: bytes | None = b"") 
         origin=f"{request.url.scheme}://{request.url.netloc}",
         headers=_joined(request.headers.items()),
         query=_single(request.query_params.multi_items()),
-        body=body,
         caller=caller,
     )
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-from flask import Blueprint, Response, abort, request
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from flask import Blueprint, Response, abort, after_this_request, g, request
 
 from sqr_jobs.domain.caller import Caller
 from sqr_jobs.report_jobs import ReportJobs
 from sqr_jobs.web import HttpReply, HttpRequest, chunks
 from sqr_jobs.web.endpoints import FILES_PATH
 from sqr_jobs.wiring import mount
+from sqr_jobs_flask.request_body import RequestBody
 
 __all__ = ["create_blueprint"]
 
@@ -30,10 +30,14 @@ def create_blueprint(
     endpoints = mount(report_jobs, has_own_login=caller is not None)
     blueprint = Blueprint(name, __name__, url_prefix=endpoints.prefix)
 
+    @blueprint.before_request
+    def take_the_body() -> None:
+        g.sqr_jobs_body = RequestBody(endpoints.max_body_bytes)
+        after_this_request(g.sqr_jobs_body.leave)
+
     @blueprint.post("")
     def create() -> Response:
-        who = caller() if caller else None
-        return _reply(endpoints.create(_request(who, _body(endpoints.max_body_bytes))))
+        return _reply(endpoints.create(_request(caller() if caller else None, g.sqr_jobs_body)))
 
     @blueprint.get("/<id>")
     def status(id: str) -> Response:  # noqa: A002 - the path's own name
@@ -58,23 +62,7 @@ def create_blueprint(
     return blueprint
 
 
-def _body(limit: int) -> bytes | None:
-    """Read one byte past the limit at most; None when the client hung up.
-
-    A host that looked at the body first has read the stream to its end, and Werkzeug keeps what it read.
-    """
-    body = bytearray()
-    try:
-        while len(body) <= limit and (chunk := request.stream.read(limit + 1 - len(body))):
-            body += chunk
-    except ClientDisconnected:
-        return None
-    except RequestEntityTooLarge:  # the host's own, lower limit
-        return bytes(limit + 1)
-    return bytes(body) or request.get_data()[: limit + 1]
-
-
-def _request(caller: Caller | None, body: bytes | None = b"") -> HttpRequest:
+def _request(caller: Caller | None, body: bytes | RequestBody = b"") -> HttpRequest:
     path = request.script_root + request.path
     items = list(request.args.items(multi=True))
     query = dict(items)

@@ -44,13 +44,17 @@ def _request(environ: dict[str, Any], path: str, limit: int) -> HttpRequest:
     headers = {name[5:].replace("_", "-").lower(): environ[name] for name in environ if name[:5] == "HTTP_"}
     fields = parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)
     length = min(int(environ.get("CONTENT_LENGTH") or 0), limit + 1)
-    body = environ["wsgi.input"].read(length)
+
+    def body() -> bytes | None:
+        sent = environ["wsgi.input"].read(length)
+        return sent if len(sent) == length else None  # the client hung up
+
     return HttpRequest(
         path=path,
         origin=f"{environ['wsgi.url_scheme']}://{environ['HTTP_HOST']}",
-        headers={**headers, "content-type": environ.get("CONTENT_TYPE", "")},
+        headers={**headers, "content-type": environ.get("CONTENT_TYPE", ""), "content-length": str(length)},
         query=dict(fields) if len(dict(fields)) == len(fields) else {},  # given twice, no link holds
-        body=body if len(body) == length else None,  # the client hung up
+        body=body,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqr_jobs.adapters.bounded import bounded
 
-__all__ = ["fetch_json"]
+__all__ = ["AnswerTooLargeError", "fetch_json"]
 
 _MAX_BYTES = 1_048_576
 _SILENCE_S = 2.0
@@ -48,10 +48,14 @@ def fetch_json(url: str, *, within_s: float = _TOTAL_S) -> Callable[[], object]:
                 with contextlib.suppress(OSError):  # it is closed already
                     connection.shutdown(socket.SHUT_RDWR)  # closing alone would leave a read that waits
         if len(body) > _MAX_BYTES:
-            raise ValueError("too long")
+            raise AnswerTooLargeError
         return json.loads(body)
 
     return fetch
+
+
+class AnswerTooLargeError(ValueError):
+    """The issuer's answer is larger than a key set can be."""
 
 
 class _Http(urllib.request.HTTPHandler):

@@ -2,70 +2,66 @@
 
 import http.client
 import logging
-import re
 import threading
 import time
 import urllib.error
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
-import jwt
-
-from sqr_jobs.errors import ConfigurationError, IdentityUnavailable
+from sqr_jobs.adapters.verification_keys import OddKeyError, PublishedKey, configured_keys
+from sqr_jobs.errors import IdentityUnavailable
 from sqr_jobs.forks import Forkable, mind_forks
 from sqr_jobs.logs import Outage
 
-__all__ = ["JwksKeys", "SigningKeys", "StaticKeys"]
+__all__ = ["JwksKeys", "KeySetReport", "SigningKeys", "StaticKeys"]
 
 _logger = logging.getLogger("sqr_jobs.identity")
 
-_PEM = re.compile(r"-----BEGIN [^-]+-----.*?-----END [^-]+-----", re.DOTALL)
 _FRESH_S = 300.0
 _ONE_FETCH_IN_S = 30.0
 _EMPTY_AGAIN_S = 2.0
+_NAMED = 5
 _STALE_S = 24 * 3_600.0
 _FETCH_FAULTS = (
     OSError,
     ValueError,
     TypeError,
-    KeyError,
-    AttributeError,
     RecursionError,
     http.client.HTTPException,
-    jwt.PyJWTError,
 )
+
+
+class _UnusableSetError(ValueError):
+    """What was fetched is no key set, or none of its keys can verify a token."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeySetReport:
+    """What a key set is good for."""
+
+    serving: Sequence[str]
+    """The algorithms for which it has a key."""
+    skipped: Sequence[str]
+    """Why keys of it were skipped, one text per key."""
 
 
 class SigningKeys(Protocol):
     """Finds the keys that may have signed a token."""
 
-    def candidates(self, kid: str | None, algorithm: str) -> Sequence[jwt.PyJWK | object]:
+    def candidates(self, kid: str | None, algorithm: str) -> Sequence[object]:
         """Return the keys for a token's header; none for an unknown key. Raises `IdentityUnavailable`."""
         ...
 
 
 class StaticKeys:
-    """Keys from the settings: one shared secret, or PEM public keys one after the other (rotation)."""
+    """Keys from the settings: one shared secret, or PEM public keys one after the other (rotation).
+
+    Raises `ConfigurationError` for what can't verify tokens safely.
+    """
 
     def __init__(self, text: str, algorithms: Sequence[str]) -> None:
-        self._by_algorithm: dict[str, list[object]] = {}
-        for algorithm in algorithms:
-            prepared = jwt.get_algorithm_by_name(algorithm)
-            keys: list[object] = []
-            for part in [text] if algorithm.startswith("HS") else _PEM.findall(text):
-                try:
-                    # A key object, because PyJWT parses PEM text anew at each token.
-                    key: object = prepared.prepare_key(part)
-                    if not hasattr(key, "private_bytes"):  # which nobody should have put there
-                        keys.append(key)
-                except (TypeError, ValueError, AttributeError, jwt.InvalidKeyError):
-                    continue  # an EC key does not serve RS256; another algorithm takes it
-            self._by_algorithm[algorithm] = keys
-        if not any(self._by_algorithm.values()):
-            raise ConfigurationError(
-                f"SQR_JOBS_JWT_KEY holds no key for {', '.join(algorithms)}. Set the issuer's public key, as "
-                "PEM text with its BEGIN and END lines, and SQR_JOBS_JWT_ALGORITHMS to what it signs with."
-            )
+        self._by_algorithm = configured_keys(text, algorithms)
 
     def candidates(self, kid: str | None, algorithm: str) -> Sequence[object]:  # noqa: ARG002 - it has few
         """Return every key that serves the algorithm."""
@@ -84,8 +80,8 @@ class JwksKeys(Forkable):
     def __init__(self, fetch: Callable[[], object], *, now: Callable[[], float] = time.monotonic) -> None:
         self._fetch = fetch
         self._now = now
-        self._keys: list[dict[str, Any]] = []
-        self._made: dict[tuple[int, str], jwt.PyJWK | None] = {}
+        self._keys: Sequence[PublishedKey] = ()
+        self._skipped: Sequence[str] = ()
         self._fetched_at = float("-inf")
         self._tried_at = float("-inf")
         self._lock = threading.Lock()
@@ -96,7 +92,7 @@ class JwksKeys(Forkable):
         """Forget a fetch that was under way: it ends in the parent alone."""
         self._lock = threading.Lock()
 
-    def candidates(self, kid: str | None, algorithm: str) -> Sequence[jwt.PyJWK]:
+    def candidates(self, kid: str | None, algorithm: str) -> Sequence[object]:
         """Return the key of this id; for a token without one, the set's only key for the algorithm."""
         if self._now() - self._fetched_at >= _FRESH_S:
             self._refresh()
@@ -107,33 +103,21 @@ class JwksKeys(Forkable):
             raise IdentityUnavailable("The issuer's keys could not be fetched.")
         return found
 
-    def serving(self, algorithms: Sequence[str]) -> Sequence[str]:
-        """Fetch the set, and name those of the algorithms for which it has a key.
+    def inspect(self, algorithms: Sequence[str]) -> KeySetReport:
+        """Fetch the set and say what it serves.
 
         Raises `IdentityUnavailable`, which says what the fetch met.
         """
         try:
-            self._keys, self._made = self._read(), {}
+            self._take(self._fetch())
         except _FETCH_FAULTS as error:
             raise IdentityUnavailable(f"The issuer's keys could not be fetched ({_why(error)}).") from None
-        return [name for name in algorithms if any(self._make(key, name) for key in self._keys)]
+        serving = [name for name in algorithms if any(key.serves(name) for key in self._keys)]
+        return KeySetReport(serving=serving, skipped=self._skipped)
 
-    def _find(self, kid: str | None, algorithm: str) -> list[jwt.PyJWK]:
-        named = [key for key in self._keys if kid is None or key.get("kid") == kid]
-        serving = [made for key in named if (made := self._make(key, algorithm))]
+    def _find(self, kid: str | None, algorithm: str) -> list[object]:
+        serving = [key.key for key in self._keys if (kid is None or key.kid == kid) and key.serves(algorithm)]
         return serving if kid is not None or len(serving) == 1 else []
-
-    def _make(self, key: dict[str, Any], algorithm: str) -> jwt.PyJWK | None:
-        """Make the key for an algorithm; one that names none serves each of its type."""
-        if key.get("alg") not in (None, algorithm) or key.get("use") not in (None, "sig"):
-            return None
-        made = self._made
-        if (id(key), algorithm) not in made:
-            try:
-                made[id(key), algorithm] = jwt.PyJWK.from_dict(key, algorithm)
-            except (jwt.PyJWTError, ValueError, TypeError, KeyError):
-                made[id(key), algorithm] = None  # a key of another type
-        return made[id(key), algorithm]
 
     def _refresh(self) -> bool:
         """Fetch, unless someone did lately or is at it; whether there is a new set."""
@@ -145,7 +129,7 @@ class JwksKeys(Forkable):
             if self._now() - self._tried_at < pause_s:
                 return False
             self._tried_at = self._now()
-            self._keys, self._made = self._read(), {}
+            self._take(self._fetch())
         except _FETCH_FAULTS as error:
             self._tried_at = self._now()  # from the end of a fetch that took its time
             why = _why(error)
@@ -160,16 +144,39 @@ class JwksKeys(Forkable):
         finally:
             self._lock.release()
 
-    def _read(self) -> list[dict[str, Any]]:
-        document = self._fetch()
-        if not isinstance(document, dict):
-            raise TypeError("not a key set")
-        jwt.PyJWKSet.from_dict(document)  # raises where no key of it can be used
-        return [key for key in document["keys"] if isinstance(key, dict)]
+    def _take(self, document: object) -> None:
+        """Keep the set's keys. An odd one is skipped, alone, and logged when it is first seen."""
+        keys, skipped = _read(document)
+        if skipped and skipped != self._skipped:
+            _logger.warning("the issuer's key set: skipped %s", "; ".join(skipped))
+        self._skipped = skipped
+        if not keys:
+            raise _UnusableSetError("no key of the set can be used")
+        self._keys = keys
+
+
+def _read(document: object) -> tuple[list[PublishedKey], list[str]]:
+    """Split a key set into the keys that can verify, and the reasons why others were skipped."""
+    entries = document.get("keys") if isinstance(document, dict) else None
+    if not isinstance(entries, list):
+        raise _UnusableSetError("not a key set")
+    keys, skipped = [], []
+    for number, entry in enumerate(entries, start=1):
+        try:
+            key = PublishedKey.read(entry)
+        except OddKeyError as error:
+            skipped.append(f"key {number}: {error}")
+        else:
+            keys += [key] if key else []
+    if len(skipped) > _NAMED:
+        skipped[_NAMED:] = [f"{len(skipped) - _NAMED} more"]
+    return keys, skipped
 
 
 def _why(error: BaseException) -> str:
     """Name what a fetch met, without the address."""
+    if isinstance(error, _UnusableSetError):
+        return str(error)
     if isinstance(error, urllib.error.HTTPError):
         return f"HTTP {error.code}"
     if isinstance(error, urllib.error.URLError) and isinstance(error.reason, BaseException):

@@ -34,7 +34,7 @@ ORG = "acme"
 
 def state_folder() -> Path:
     """Find where the demo keeps its database, documents and keys: `SQR_JOBS_DATA_DIR`, else the user's."""
-    given = os.environ.get("SQR_JOBS_DATA_DIR")
+    given = os.environ.get("SQR_JOBS_DATA_DIR", "").strip()  # as the settings read it
     if given:
         return Path(given)
     state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")

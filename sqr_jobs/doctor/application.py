@@ -9,9 +9,10 @@ import time
 from sqr_jobs.doctor.findings import Note
 from sqr_jobs.documents.template import Catalog
 from sqr_jobs.errors import ConfigurationError, FactoryFailed
+from sqr_jobs.setting_texts import stands_in_quotes
 from sqr_jobs.settings import Settings
 from sqr_jobs.wiring import System
-from sqr_jobs.wiring.inspection import issuer_algorithms, limits
+from sqr_jobs.wiring.inspection import issuer_keys, limits
 
 __all__ = ["factory", "limits_of_an_attempt", "render_child", "settings", "templates", "tokens"]
 
@@ -86,17 +87,20 @@ def tokens(system: System) -> str:
     if system.authenticator is None:
         return "none is judged here: the mount brings its own login, caller=…"
     if settings.jwt_key is not None:
-        return f"judged with SQR_JOBS_JWT_KEY, {' or '.join(settings.jwt_algorithms)}"
+        told = f"judged with SQR_JOBS_JWT_KEY, {' or '.join(settings.jwt_algorithms)}"
+        if stands_in_quotes(settings.jwt_key.get_secret_value()):
+            return Note(f"{told}; the secret begins and ends with a quote, which is a part of it")
+        return told
     if settings.jwt_jwks_url is None:
         return "judged by the factory's own authenticator"
-    served = issuer_algorithms(settings)
-    if not served:
+    keys = issuer_keys(settings)
+    if not keys.serving:
         raise ConfigurationError(
             f"the issuer's key set has no key for {' or '.join(settings.jwt_algorithms)}. Set "
             "SQR_JOBS_JWT_ALGORITHMS to what the issuer signs with."
         )
-    told = f"judged with the issuer's keys for {' and '.join(served)}"
-    to_know = []
+    told = f"judged with the issuer's keys for {' and '.join(keys.serving)}"
+    to_know = [f"skipped {reason}" for reason in keys.skipped]
     if not settings.jwt_jwks_url.startswith("https://"):
         to_know.append("they are fetched over plain http, where anybody on the way can put in their own")
     if settings.jwt_audience is None:

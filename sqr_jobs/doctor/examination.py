@@ -35,7 +35,7 @@ _LOOKS: tuple[tuple[str, Callable[[System], str]], ...] = (
 
 _ADVICE = {
     "tokens": "Is SQR_JOBS_JWT_JWKS_URL right, and may this machine reach it? Until then, requests are 503.",
-    "database": "Is it running, and is SQR_JOBS_DATABASE_URL right?",
+    "database": "Is it running, and is SQR_JOBS_DATABASE_URL, or the factory's engine, right?",
     "migrations": "See the line on the database.",
     "clock": "See the line on the database.",
     "broker": "Is it running, and is SQR_JOBS_BROKER_URL right? Until it answers, jobs are stored and wait.",

@@ -34,7 +34,7 @@ def database(system: System) -> str:
     if job_database.is_sqlite and not system.settings.is_embedded:
         return Note(
             f"{told}: one file, so every web and worker process must run on this machine. For several "
-            "machines set SQR_JOBS_DATABASE_URL=postgresql+psycopg://…"
+            "machines set SQR_JOBS_DATABASE_URL=postgresql+psycopg://…, or pass such an engine"
         )
     return told
 
@@ -91,8 +91,8 @@ def workers(system: System) -> str:
     if elsewhere and (not consuming or inspection.shares_messages(system)):
         raise ConfigurationError(
             f"{', '.join(elsewhere)} use another database than this process. Give web and workers the same "
-            "SQR_JOBS_DATABASE_URL. If they belong to another service, start a worker here, and on RabbitMQ "
-            "give each service a virtual host."
+            "SQR_JOBS_DATABASE_URL or engine. If they belong to another service, start a worker here, and on "
+            "RabbitMQ give each service a virtual host."
         )
     told = f"{len(consuming)} consuming, on this database: {', '.join(sorted(consuming))}"
     assert isinstance(system.templates, Catalog)

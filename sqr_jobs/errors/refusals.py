@@ -62,9 +62,16 @@ class InsufficientScope(RequestRefused):
 
 
 class UnsupportedMediaType(RequestRefused):
-    """The body is not declared as JSON."""
+    """The body is not declared as JSON, or is compressed.
+
+    `accept_encoding` names the content codings that are accepted, where another one was sent.
+    """
 
     code = "UNSUPPORTED_MEDIA_TYPE"
+
+    def __init__(self, message: str, *, accept_encoding: str | None = None) -> None:
+        super().__init__(message)
+        self.accept_encoding = accept_encoding
 
 
 class BodyTooLarge(RequestRefused):

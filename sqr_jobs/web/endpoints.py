@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Callable
-from urllib.parse import quote
+from dataclasses import replace
+from urllib.parse import quote, unquote, urlsplit
 
 from sqr_jobs.domain.caller import Caller
 from sqr_jobs.domain.filenames import content_disposition
 from sqr_jobs.domain.job import Job, Reservation
 from sqr_jobs.errors import (
-    BodyTooLarge,
     DocumentsUnavailable,
     InsufficientScope,
     LinkRefused,
@@ -18,9 +18,9 @@ from sqr_jobs.errors import (
 )
 from sqr_jobs.ports import Authenticator, LocalDocuments, Quota
 from sqr_jobs.report_jobs import ReportJobs
-from sqr_jobs.web.bodies import check_media_type, idempotency_key, parsed, valid
+from sqr_jobs.web.bodies import SentBody, check_headers, too_large
 from sqr_jobs.web.messages import HttpReply, HttpRequest
-from sqr_jobs.web.models import CreateReportJob, DownloadUrl, ReportJob
+from sqr_jobs.web.models import DownloadUrl, ReportJob
 from sqr_jobs.web.problems import poll_again_s, problem_reply
 
 __all__ = ["FILES_PATH", "Endpoints"]
@@ -69,36 +69,51 @@ class Endpoints:
         """Whether the host must bring its own login, because no token can be judged here."""
         return self._authenticator is None
 
+    def judge(self, request: HttpRequest) -> HttpRequest | HttpReply:
+        """Judge a creation by its headers, before its body is read: caller, scope, media type, length.
+
+        Returns the refusal, or the request with its caller, which `create` then takes with the body. For
+        adapters that read a body elsewhere than in the thread that calls; `create` judges all by itself.
+        """
+        try:
+            return replace(request, caller=self._judged(request))
+        except Exception as error:  # noqa: BLE001 - every error has an answer in the table
+            return self._problem(self._as_seen(request, ""), error)
+
     def create(self, request: HttpRequest) -> HttpReply:
         """`POST prefix`: store a job."""
-        return self._answer(request, lambda: self._create(request))
+        return self._answer(request, "", self._create)
 
     def status(self, request: HttpRequest, job_id: str) -> HttpReply:
         """`GET prefix/{id}`: tell how a job stands."""
-        return self._answer(request, lambda: self._status(request, job_id))
+        return self._answer(request, f"/{job_id}", lambda seen: self._status(seen, job_id))
 
     def cancel(self, request: HttpRequest, job_id: str) -> HttpReply:
         """`DELETE prefix/{id}`, where `has_cancel` says so: end a job that need not be made any more."""
-        return self._answer(request, lambda: self._cancel(request, job_id))
+        return self._answer(request, f"/{job_id}", lambda seen: self._cancel(seen, job_id))
 
     def download_url(self, request: HttpRequest, job_id: str) -> HttpReply:
         """`GET prefix/{id}/url`: issue a fresh URL."""
-        return self._answer(request, lambda: self._download_url(request, job_id))
+        return self._answer(request, f"/{job_id}/url", lambda seen: self._download_url(seen, job_id))
 
     def file(self, request: HttpRequest) -> HttpReply:
         """`GET prefix/files/document`: serve a signed link of the local document store."""
-        return self._answer(request, lambda: self._file(request))
+        return self._answer(request, FILES_PATH, self._file)
+
+    def _judged(self, request: HttpRequest) -> Caller:
+        caller = self._caller(request, self._create_scope)
+        check_headers(request.headers, max_body_bytes=self.max_body_bytes)
+        return caller
 
     def _create(self, request: HttpRequest) -> HttpReply:
-        caller = self._caller(request, self._create_scope)
-        check_media_type(request.headers)
-        if request.body is None:
+        caller = self._judged(request)
+        sent = request.body() if callable(request.body) else request.body
+        if sent is None:
             raise RequestInvalid("The body ended before it was complete.")
-        if len(request.body) > self.max_body_bytes:
-            raise BodyTooLarge(f"The body may have at most {self.max_body_bytes} bytes.")
-        sent_key = request.headers.get("idempotency-key")
-        body = parsed(request.body, sent_key)
-        key = idempotency_key(request.body, sent_key, body)
+        if len(sent) > self.max_body_bytes:
+            raise too_large(self.max_body_bytes)
+        body = SentBody(sent, request.headers.get("idempotency-key"))
+        key = body.idempotency_key()
         if key is None:
             return self._admit_and_create(request, caller, body, None)
         found = self.reports.reserve(caller, key)
@@ -113,14 +128,14 @@ class Endpoints:
         self,
         request: HttpRequest,
         caller: Caller,
-        body: CreateReportJob | RequestInvalid,
+        body: SentBody,
         reservation: Reservation | None,
     ) -> HttpReply:
         """Count the request, then create. Every answer from here on tells what the org has left."""
         quota: Quota | None = None
         try:
             quota = self.reports.admit(caller)
-            asked = valid(body)
+            asked = body.valid()
             job = self.reports.create(
                 caller,
                 user_id=asked.user_id,
@@ -153,10 +168,7 @@ class Endpoints:
 
     def _download_url(self, request: HttpRequest, job_id: str) -> HttpReply:
         caller = self._caller(request, self._read_scope)
-        if self._public_url:
-            base = self._public_url + _quoted(self.prefix)
-        else:
-            base = request.origin + _quoted(request.path.rsplit("/", 2)[0])
+        base = request.origin + _quoted(request.path.removesuffix(f"/{job_id}/url"))
         download = self.reports.download_url(caller, job_id, origin=base)
         body = DownloadUrl(
             url=download.url, expires_in_seconds=download.expires_in_s, filename=download.filename
@@ -192,12 +204,25 @@ class Endpoints:
             raise InsufficientScope(scope)
         return caller
 
-    def _answer(self, request: HttpRequest, endpoint: Callable[[], HttpReply]) -> HttpReply:
+    def _answer(
+        self, request: HttpRequest, below: str, endpoint: Callable[[HttpRequest], HttpReply]
+    ) -> HttpReply:
+        seen = self._as_seen(request, below)
         try:
             self.reports.start()
-            return endpoint()
+            return endpoint(seen)
         except Exception as error:  # noqa: BLE001 - every error has an answer in the table
-            return self._problem(request, error)
+            return self._problem(seen, error)
+
+    def _as_seen(self, request: HttpRequest, below: str) -> HttpRequest:
+        """Give the request the address that its client asked for, of which all others are made.
+
+        A proxy may have taken a part of the path away or put one before it; the public URL says so.
+        """
+        if self._public_url is None:
+            return replace(request, path=request.path.rstrip("/"))  # a host may route both
+        scheme, host, root, *_ = urlsplit(self._public_url)
+        return replace(request, path=unquote(root) + self.prefix + below, origin=f"{scheme}://{host}")
 
     def _problem(self, request: HttpRequest, error: Exception) -> HttpReply:
         return problem_reply(error, instance=_quoted(request.path), support=self._support_contact)

@@ -1,7 +1,7 @@
 """Requests and replies as plain data."""
 
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -17,16 +17,19 @@ class HttpRequest:
     """What an endpoint needs of a request."""
 
     path: str
-    """The path as asked for, decoded, with the mount's; it becomes a problem's `instance`, and
-    `Location` and links are made from it."""
+    """The path as asked for, decoded: the script root, the prefix and what is below it. Without a public URL,
+    `Location`, links and a problem's `instance` begin as it does."""
     origin: str = ""
     """Scheme and host, without a final slash."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Names in lower case."""
     query: Mapping[str, str] = field(default_factory=dict)
     """Decoded; empty where a field was given twice."""
-    body: bytes | None = b""
-    """At most one byte more than the limit: an adapter stops reading there. None when the client hung up."""
+    body: bytes | Callable[[], bytes | None] | None = b""
+    """At most one byte more than the limit: an adapter stops reading there. None when the client hung up.
+
+    A function reads it when it is needed: a request that is refused for its headers has its body left unread.
+    """
     caller: Caller | None = None
     """The caller, where the host's own login found one; then no token is looked at."""
 

@@ -85,6 +85,8 @@ def problem_reply(error: Exception, *, instance: str, support: str | None) -> Ht
             headers["WWW-Authenticate"] = 'Bearer error="invalid_token"' if error.token_sent else "Bearer"
         case InsufficientScope():
             headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{error.scope}"'
+        case UnsupportedMediaType(accept_encoding=str(codings)):
+            headers["Accept-Encoding"] = codings
         case IdempotencyKeyInUse():
             headers["Retry-After"] = "1"
         case RateLimited():

@@ -38,9 +38,11 @@ def build_report_jobs(
 
     `settings` are by default those of the environment. `templates` are instances: every version that may
     still be asked for. `engine` is the host's SQLAlchemy engine, whose database then holds the jobs; without
-    it the database is `SQR_JOBS_DATABASE_URL`, else a SQLite file. `authenticator` replaces the judging of
-    JWTs, `documents` the bucket or folder. `choose_template` picks a new job's template, by default the last
-    of `templates`; `choose_rate_limit` an org's quota, by default (and for None) that of the settings.
+    it the database is `SQR_JOBS_DATABASE_URL`, else a SQLite file. Setting both is refused, and so is
+    `SQR_JOBS_S3_BUCKET` beside `documents`. `authenticator` replaces the judging of JWTs, whose settings are
+    then unused, and `documents` the bucket or folder. `choose_template` picks a new job's template, by
+    default the last of `templates`. `choose_rate_limit` picks an org's quota, by default (and for None) that
+    of the settings.
     Raises `ConfigurationError`.
     """
     check_conformity(users, UserDirectory, passed_as="users=", may_be_async=True)

@@ -3,7 +3,7 @@
 import importlib.metadata
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ from sqr_jobs.wiring import parts
 from sqr_jobs.wiring.upkeep import relay_queue_of
 
 if TYPE_CHECKING:
+    from sqr_jobs.adapters.signing_keys import KeySetReport
     from sqr_jobs.wiring.system import System
 
 __all__ = [
@@ -22,7 +23,7 @@ __all__ = [
     "database_address",
     "documents_lie_in",
     "hit_shared_limiter",
-    "issuer_algorithms",
+    "issuer_keys",
     "limiter_address",
     "limits",
     "messages_waiting",
@@ -175,15 +176,15 @@ def shares_messages(system: "System") -> bool:
     return (parts.broker_url(system.settings) or "").startswith("amqp")
 
 
-def issuer_algorithms(settings: Settings) -> Sequence[str]:
-    """Fetch the issuer's key set, and name the configured algorithms for which it has a key.
+def issuer_keys(settings: Settings) -> "KeySetReport":
+    """Fetch the issuer's key set, and say which configured algorithms it serves and which keys are skipped.
 
     Raises `IdentityUnavailable`.
     """
     from sqr_jobs.adapters.key_set_fetch import fetch_json  # noqa: PLC0415
     from sqr_jobs.adapters.signing_keys import JwksKeys  # noqa: PLC0415
 
-    return JwksKeys(fetch_json(settings.jwt_jwks_url or "")).serving(settings.jwt_algorithms)
+    return JwksKeys(fetch_json(settings.jwt_jwks_url or "")).inspect(settings.jwt_algorithms)
 
 
 def credentials_left_s(system: "System") -> float | None:

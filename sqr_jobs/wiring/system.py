@@ -85,6 +85,7 @@ class System(Forkable):
                 "SQR_JOBS_DATABASE_URL=postgresql+psycopg://user:password@host/name, or pass "
                 "engine=… to build_report_jobs."
             )
+        _refuse_two_of_one(settings, engine=engine, documents=documents)
         self.settings = settings
         self._users = users
         self.templates = templates
@@ -305,3 +306,19 @@ class System(Forkable):
                 "report_jobs, or mount the factory itself instead of what it returned."
             )
         return self.factory
+
+
+def _refuse_two_of_one(
+    settings: Settings, *, engine: "Engine | None", documents: DocumentStore | None
+) -> None:
+    """Refuse a setting that would be ignored, because the factory passes the part that it names."""
+    if engine is not None and settings.database_url:
+        raise ConfigurationError(
+            "SQR_JOBS_DATABASE_URL is set, and the factory passes engine=…, so there are two databases for "
+            "the jobs. Unset the variable, or leave engine=… out."
+        )
+    if documents is not None and settings.s3_bucket:
+        raise ConfigurationError(
+            "SQR_JOBS_S3_BUCKET is set, and the factory passes documents=…, so there are two stores for the "
+            "documents. Unset the variable, or leave documents=… out."
+        )

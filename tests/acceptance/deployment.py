@@ -196,6 +196,11 @@ class Deployment:
         command += ["--access-logfile", "-"] if self._verbose else []
         return self._web("gunicorn", [*command, f"{app}()"], port)
 
+    def flask_run(self, app: str) -> Web:
+        """Start Flask's own development server, and return when it answers."""
+        port = free_port()
+        return self._web("flask", [script("flask"), "--app", app, "run", "--port", str(port)], port)
+
     @cached_property
     def database(self) -> Database:
         """The jobs' database, as this test process sees it."""

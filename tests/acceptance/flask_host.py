@@ -2,13 +2,15 @@
 
 import logging
 import os
+import signal
+import sys
 
 from flask import Flask
 
 from sqr_jobs_flask import create_blueprint
 from tests.host.reports import report_jobs
 
-__all__ = ["create_app"]
+__all__ = ["create_app", "create_draining_app"]
 
 
 def create_app() -> Flask:
@@ -22,3 +24,9 @@ def create_app() -> Flask:
         return "well"
 
     return app
+
+
+def create_draining_app() -> Flask:
+    """Do so for a server without a handler of SIGTERM, as workers.md shows."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    return create_app()

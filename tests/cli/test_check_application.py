@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sqr_jobs import ConfigurationError, Settings, build_report_jobs, migrations
+from sqr_jobs.adapters.signing_keys import KeySetReport
 from sqr_jobs.doctor import application, examination
 from sqr_jobs.doctor.findings import Note
 from sqr_jobs.doctor.guard import layout_guard
@@ -17,7 +18,7 @@ from sqr_jobs.documents.sandbox import KernelLayers
 from sqr_jobs.wiring import parts, system_of
 from tests.cli.checks import Check
 from tests.cli.commands import ROOT, environment
-from tests.contracts.issuers import JwksServer, jwk, pem, rsa_key, serve
+from tests.contracts.issuers import JwksServer, jwk, pem, rsa_key, serve, weak_rsa_key
 from tests.contracts.sockets import nothing_there
 from tests.host.people import People
 from tests.host.reports import FACTORY, KEY, Report
@@ -44,7 +45,7 @@ def test_the_other_parts_are_looked_at_after_a_fault(check: Check) -> None:
     """One run shows all there is to mend."""
     checked = check()
     assert checked.faults == ["migrations"]
-    assert len(checked.lines) == 14
+    assert len(checked.lines) == 15
 
 
 def test_a_wrong_setting_is_a_fault_of_the_settings(check: Check) -> None:
@@ -219,11 +220,34 @@ def test_an_issuer_whose_keys_serve_is_looked_at(check: Check, issuer: JwksServe
     assert "AUDIENCE" not in check(jwt_jwks_url=issuer.url, jwt_audience="us").note("tokens")
 
 
+def test_an_odd_key_of_the_issuer_is_named(check: Check, issuer: JwksServer) -> None:
+    """The others serve; the issuer's operators do not know yet."""
+    issuer.publish(jwk(rsa_key(), "rsa-1", "RS256"), {"kty": "RSA", "kid": "odd"})
+    assert "RS256; skipped key 2: malformed (InvalidKeyError)" in check(jwt_jwks_url=issuer.url).note(
+        "tokens"
+    )
+
+
+def test_quotes_around_a_secret_are_named(check: Check) -> None:
+    """They may be a part of it; if not, every right token is refused."""
+    assert "begins and ends with a quote" in check(jwt_key=f'"{KEY}"', jwt_algorithms="HS256").note("tokens")
+
+
+@pytest.mark.parametrize(
+    ("key", "algorithm", "words"),
+    [("x", "HS256", "HS256 needs 32 or more"), (pem(weak_rsa_key()), "RS256", "RSA key of 1024 bits")],
+)
+def test_a_weak_key_is_a_fault(check: Check, key: str, algorithm: str, words: str) -> None:
+    """With "x" as the secret, anyone signs for any org."""
+    assert words in check(jwt_key=key, jwt_algorithms=algorithm).fault("tokens")
+
+
 def test_an_issuer_over_https_with_an_audience_is_in_order(
     check: Check, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So production has no note to get used to."""
-    monkeypatch.setattr(application, "issuer_algorithms", lambda _settings: ["RS256"])
+    report = KeySetReport(serving=["RS256"], skipped=[])
+    monkeypatch.setattr(application, "issuer_keys", lambda _settings: report)
     told = check(jwt_jwks_url="https://issuer.example/keys", jwt_audience="us").ok("tokens")
     assert told == "judged with the issuer's keys for RS256"
 
@@ -304,7 +328,7 @@ def test_a_part_that_can_t_be_built_is_a_fault_of_its_own_line(
     """A missing client of the bucket was shown as a fault of the tokens, and of the workers."""
     part, lines = broken
 
-    def refuse(*_arguments: object) -> None:
+    def refuse(*_arguments: object, **_keywords: object) -> None:
         raise ConfigurationError("The client is missing.")
 
     settings = _announced(tmp_path, redis_url)

@@ -31,6 +31,7 @@ __all__ = [
     "rsa_key",
     "serve",
     "signed",
+    "weak_rsa_key",
 ]
 
 ISSUER, AUDIENCE = "https://issuer.example", "sqr-jobs"
@@ -41,6 +42,12 @@ SHARED_SECRET = "a shared secret of the tests, long enough for HS256"
 def rsa_key(name: str = "ours") -> rsa.RSAPrivateKey:
     """Make an RSA key, once per name."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@cache
+def weak_rsa_key() -> rsa.RSAPrivateKey:
+    """Make an RSA key of 1024 bits, which RFC 7518 forbids."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=1024)
 
 
 @cache

@@ -2,19 +2,38 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
 from sqr_jobs import ConfigurationError, Settings
 from sqr_jobs.adapters.jwt_authenticator import JwtAuthenticator
+from sqr_jobs.adapters.key_set_fetch import AnswerTooLargeError, fetch_json
 from sqr_jobs.adapters.signing_keys import JwksKeys
 from sqr_jobs.errors import IdentityUnavailable, Unauthenticated
 from sqr_jobs.ports import Authenticator
 from sqr_jobs.wiring.parts import authenticator_for
-from tests.contracts.issuers import Issuer, JwksServer, ec_key, jwk, pem, rsa_key, serve
+from tests.contracts.issuers import (
+    SHARED_SECRET,
+    Issuer,
+    JwksServer,
+    ec_key,
+    jwk,
+    pem,
+    rsa_key,
+    serve,
+    weak_rsa_key,
+)
 from tests.contracts.sockets import silent_server
 from tests.servers.ports import free_port
 
@@ -119,6 +138,71 @@ def test_a_key_is_used_for_its_own_algorithm_alone(served: JwksServer) -> None:
     for issuer in wrong:
         with pytest.raises(Unauthenticated):
             _org(issuer.authenticator(), issuer.token())
+
+
+_GOOD = jwk(rsa_key(), "rsa-1", None)
+_ODD: dict[str, Any] = {
+    "alg is a list": {**_GOOD, "alg": ["RS256"]},
+    "alg is an object": {**_GOOD, "alg": {}},
+    "kid is a number": {**_GOOD, "kid": 7},
+    "use is a list": {**_GOOD, "use": ["sig"]},
+    "key_ops is a text": {**_GOOD, "key_ops": "verify"},
+    "no kty": {name: _GOOD[name] for name in ("n", "e", "kid")},
+    "kty is a list": {**_GOOD, "kty": ["RSA"]},
+    "kty of another key": {**_GOOD, "kty": "EC", "crv": "P-256"},
+    "no modulus": {"kty": "RSA", "e": "AQAB", "kid": "rsa-1"},
+    "modulus is a number": {**_GOOD, "n": 7},
+    "modulus is no base64": {**_GOOD, "n": "\u00fc"},
+    "modulus of 1024 bits": jwk(weak_rsa_key(), "rsa-1", "RS256"),
+    "point off the curve": {"kty": "EC", "crv": "P-256", "x": "AA" * 21 + "A", "y": "AA" * 21 + "A"},
+    "a shared secret": {"kty": "oct", "k": "eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4", "kid": "rsa-1"},
+    "a private key": {**jwt.algorithms.RSAAlgorithm.to_jwk(rsa_key("theirs"), as_dict=True), "kid": "rsa-1"},
+    "no object": "key",
+    "nothing": None,
+}
+_OTHER_PURPOSE: dict[str, Any] = {
+    "use: enc": {**jwk(rsa_key("theirs"), "rsa-1", None), "use": "enc"},
+    "key_ops: encrypt": {**jwk(rsa_key("theirs"), "rsa-1", None), "key_ops": ["encrypt", "wrapKey"]},
+    "key_ops: none": {**jwk(rsa_key("theirs"), "rsa-1", None), "key_ops": []},
+    "kty of tomorrow": {"kty": "AKP", "kid": "rsa-1", "pub": "AAAA"},
+    "crv unknown here": {**jwk(ec_key(), "rsa-1", None), "crv": "secp256k1"},
+}
+
+
+@pytest.mark.parametrize("entry", [*_ODD.values(), *_OTHER_PURPOSE.values()], ids=[*_ODD, *_OTHER_PURPOSE])
+def test_an_odd_key_is_skipped_alone(entry: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """One entry that nobody can use must not lock out the clients of the key beside it, of the same kid."""
+    keys = _Set(entry, _GOOD)
+    authenticator = keys.authenticator()
+    assert _org(authenticator, _issuer("", kid="rsa-1").token()) == "acme"
+    with pytest.raises(Unauthenticated):
+        _org(authenticator, _issuer("", kid="rsa-1", key=rsa_key("theirs")).token())
+    keys.now += 301
+    _org(authenticator, _issuer("", kid="rsa-1").token())
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(told) == (entry in _ODD.values())  # once, and only of what should not be there
+    assert all(line.startswith("the issuer's key set: skipped key 1: ") for line in told)
+
+
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
+def test_a_key_set_of_weak_keys_alone_verifies_nothing() -> None:
+    """RFC 7518, 3.3: whoever factors the modulus signs for every org."""
+    weak = weak_rsa_key()
+    keys = _Set(jwk(weak, "rsa-1", "RS256"))
+    with pytest.raises(IdentityUnavailable):
+        _org(keys.authenticator(), _issuer("", kid="rsa-1", key=weak).token())
+
+
+@pytest.mark.parametrize("length", [1_048_576, 1_048_577])
+def test_a_key_set_is_read_up_to_a_mebibyte(served: JwksServer, length: int) -> None:
+    """An answer without an end must not fill the memory of the service that asked."""
+    body = json.dumps({"keys": [_GOOD]}).encode()
+    served.answer = lambda: body.ljust(length)
+    if length == 1_048_576:
+        assert fetch_json(served.url)() == {"keys": [_GOOD]}
+    else:
+        with pytest.raises(AnswerTooLargeError):
+            fetch_json(served.url)()
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "RS512"])
@@ -259,23 +343,74 @@ def test_several_static_keys_serve_one_after_the_other() -> None:
         assert _org(issuer.authenticator(), issuer.token()) == "acme"
 
 
+def _private(key: Any, *, password: bytes | None = None) -> str:
+    how = BestAvailableEncryption(password) if password else NoEncryption()
+    return str(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, how).decode())
+
+
+_P384 = ec.generate_private_key(ec.SECP384R1())
+_RSA_512 = """-----BEGIN PUBLIC KEY-----
+MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBALoHu5VFefgrMUHh7XJtGkUqAGjokX7E
+gYLORR914DdfNifG/CoeobqjDcNJz7cZ4nIubOoXoLsmSpqJY/M7HMUCAwEAAQ==
+-----END PUBLIC KEY-----"""
+_REFUSED_KEYS: dict[str, tuple[str, str, str]] = {
+    "nonsense": ("-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----", "RS256", "is not a public key"),
+    "nonsense beside a key": (
+        pem(rsa_key()) + "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----",
+        "RS256",
+        "PEM part 2 is not a public key",
+    ),
+    "cut off": ("-----BEGIN nothing", "RS256", "holds no key"),
+    "EC for RS256": (pem(ec_key()), "RS256", "holds no key"),
+    "RSA for ES256": (pem(rsa_key()), "ES256", "holds no key"),
+    "P-384 for ES256": (pem(_P384), "ES256", "holds no key"),
+    "P-256 for ES384": (pem(ec_key()), "ES384", "holds no key"),
+    "unknown algorithm": (pem(rsa_key()), "RS257", "JWT_ALGORITHMS names RS257"),
+    "no algorithm": (pem(rsa_key()), "", "JWT_ALGORITHMS names"),
+    "a secret of one byte": ("x", "HS256", "has 1 bytes; HS256 needs 32"),
+    "a secret of 31 bytes": ("x" * 31, "HS256", "HS256 needs 32"),
+    "a secret of 47 bytes": ("x" * 47, "HS384", "HS384 needs 48"),
+    "a secret of 63 bytes": ("x" * 63, "HS256,HS512", "HS512 needs 64"),
+    "a JWK as a secret": (json.dumps({"kty": "oct", "k": "x" * 43}), "HS256", "no shared secret"),
+    "RSA of 512 bits": (_RSA_512, "RS256", "RSA key of 512 bits"),
+    "RSA of 1024 bits": (pem(weak_rsa_key()), "PS256", "RSA key of 1024 bits"),
+    "RSA of 1024 bits beside a key": (pem(rsa_key()) + pem(weak_rsa_key()), "RS256", "PEM part 2 is an RSA"),
+    "a private key": (_private(rsa_key()), "RS256", "holds a private key"),
+    "a private key beside a key": (pem(ec_key()) + _private(ec_key()), "ES256", "holds a private key"),
+    "a locked private key": (_private(ec_key(), password=b"x"), "ES256", "holds a private key"),
+}
+
+
+@pytest.mark.parametrize(("key", "algorithms", "words"), _REFUSED_KEYS.values(), ids=_REFUSED_KEYS)
+def test_a_static_key_that_does_not_serve_is_refused_at_the_start(
+    key: str, algorithms: str, words: str
+) -> None:
+    """In a sentence that names the setting and not the key, and not at the first request with a stack."""
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        authenticator_for(Settings(jwt_key=key, jwt_algorithms=algorithms))
+    assert "SQR_JOBS_JWT_" in str(caught.value)
+    assert len(key) < 2 or key not in str(caught.value)
+
+
 @pytest.mark.parametrize(
-    ("key", "algorithms"),
-    [
-        ("-----BEGIN PUBLIC KEY-----\nnonsense\n-----END PUBLIC KEY-----", "RS256"),
-        ("-----BEGIN nothing", "RS256"),
-        (pem(ec_key()), "RS256"),
-        (pem(rsa_key()), "ES256"),
-        (pem(rsa_key()), "RS257"),
-        (pem(rsa_key()), ""),
-    ],
-    ids=["nonsense", "cut off", "EC for RS256", "RSA for ES256", "unknown algorithm", "no algorithm"],
+    ("algorithm", "key"),
+    [("HS256", "x" * 32), ("HS384", "x" * 48), ("HS512", "x" * 64), ("ES384", _P384)],
+    ids=["HS256", "HS384", "HS512", "ES384"],
 )
-def test_a_static_key_that_does_not_serve_is_refused_at_the_start(key: str, algorithms: str) -> None:
-    """In a sentence that names the setting, not at the first request with a stack."""
-    make: Callable[[], object] = lambda: authenticator_for(Settings(jwt_key=key, jwt_algorithms=algorithms))
-    with pytest.raises(ConfigurationError, match="SQR_JOBS_JWT_"):
-        make()
+def test_a_static_key_of_just_the_needed_strength_is_taken(algorithm: str, key: Any) -> None:
+    """The control for the refusals: RFC 7518 asks for no more."""
+    text = key if isinstance(key, str) else pem(key)
+    issuer = Issuer(algorithm=algorithm, key=key, settings={"jwt_key": text, "jwt_algorithms": algorithm})
+    assert _org(issuer.authenticator(), issuer.token()) == "acme"
+
+
+@pytest.mark.parametrize("around", ["{}\n", " {}\r\n"])
+def test_a_secret_that_came_with_a_line_end_judges_tokens(around: str) -> None:
+    """Files of secrets end in one, and the issuer's own copy does not."""
+    text = around.format(SHARED_SECRET)
+    settings = {"jwt_key": text, "jwt_algorithms": "HS256"}
+    issuer = Issuer(algorithm="HS256", key=SHARED_SECRET, settings=settings)
+    assert _org(issuer.authenticator(), issuer.token()) == "acme"
 
 
 def test_the_shapes_of_this_suites_keys_are_what_they_seem() -> None:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from sqr_jobs.adapters.key_set_fetch import fetch_json
+from sqr_jobs.adapters.key_set_fetch import AnswerTooLargeError, fetch_json
 from sqr_jobs.adapters.signing_keys import JwksKeys
 from sqr_jobs.errors import IdentityUnavailable
 from tests.servers.dripping import DRIPS, dripping
@@ -23,4 +23,12 @@ def test_an_issuer_that_drips_costs_the_time_of_a_fetch_and_no_more(at_once: byt
             keys.candidates("a", "RS256")
         assert time.monotonic() - began < _WITHIN_S + 2
         # And nothing goes on reading behind it
+        wait_until(hung_up.is_set, seconds=10, what="the end of the connection")
+
+
+def test_an_answer_without_an_end_is_read_no_further_than_a_key_set_can_be() -> None:
+    """Whatever the issuer's machine sends, it is a mebibyte of this one's memory."""
+    with dripping(b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 1_048_577) as (port, hung_up):
+        with pytest.raises(AnswerTooLargeError):
+            fetch_json(f"http://127.0.0.1:{port}/keys", within_s=2)()
         wait_until(hung_up.is_set, seconds=10, what="the end of the connection")

@@ -47,6 +47,27 @@ def test_every_line_that_can_be_written_is_in_the_reference() -> None:
     assert missing == []
 
 
+@pytest.mark.parametrize(("keeps", "shown"), [(True, "seen"), (False, "")], ids=["as shown", "by default"])
+def test_a_host_that_configures_logging_after_the_mount_sees_lines_as_the_page_says(
+    keeps: bool, shown: str
+) -> None:
+    """Python's default disables the loggers that exist, and a silent service looks healthy."""
+    [block] = [
+        block
+        for block in Page.read(DOCS / "reference" / "logs.md").blocks("python")
+        if "dictConfig" in block.text
+    ]
+    [line] = [line for line in block.text.splitlines() if "dictConfig" in line]
+    code = (
+        "import logging.config, sys, sqr_jobs.web, sqr_jobs_flask\n"
+        f"{line if keeps else line.replace('False', 'True')}\n"
+        "logging.getLogger().addHandler(logging.StreamHandler(sys.stdout))\n"
+        "logging.getLogger('sqr_jobs.web').error('seen')\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == shown
+
+
 def test_the_example_writes_what_the_page_shows(example_path: None) -> None:
     """The fields arrive in a log of JSON, with nothing but the standard library."""
     code = (

@@ -10,6 +10,7 @@ from tests.acceptance.deployment import Deployment
 from tests.acceptance.figures import Measured
 from tests.acceptance.fixtures import ClientOf
 from tests.acceptance.lawful import assert_lawful, ways
+from tests.host.reports import FACTORY
 from tests.servers.ports import wait_until
 
 _GRACE_S = 12
@@ -113,3 +114,18 @@ def test_maintenance_rings_and_ends_when_it_is_asked(
         redis.flushall()
         assert distributed.run("maintain", "--once").strip() == "reaped 0, rang for 1, deleted 0"
     assert distributed.job(job_id).state is JobState.QUEUED
+
+
+def test_a_server_without_a_handler_of_its_own_drains_where_the_host_turns_the_signal_into_an_exit(
+    embedded: Deployment, client_of: ClientOf
+) -> None:
+    """workers.md: `flask run` and waitress end at once on SIGTERM, and no code at exit runs."""
+    embedded.configure(factory=FACTORY, shutdown_grace_s=_GRACE_S)
+    web = embedded.flask_run("tests.acceptance.flask_host:create_draining_app")
+    job_id = client_of(web).accepted(_SHORT)
+    wait_until(lambda: embedded.has_begun(_SHORT), seconds=30, what="the attempt")
+    web.program.signal_group(signal.SIGTERM)
+    wait_until(lambda: "draining" in web.program.said(), seconds=_GRACE_S, what="the beginning of the end")
+    embedded.let_go(_SHORT)
+    assert web.program.wait(seconds=_GRACE_S) == 0
+    assert embedded.job(job_id).state is JobState.COMPLETE

@@ -116,8 +116,8 @@ class Client(ABC):
     ) -> Reply: ...
 
     @abstractmethod
-    def stream(self, path: str, headers: dict[str, str], body: Stream, *, length: int) -> Reply:
-        """Post a body that is sent as it is asked for."""
+    def stream(self, path: str, headers: dict[str, str], body: Stream, *, length: int | None) -> Reply:
+        """Post a body that is sent as it is asked for; without a length it is chunked."""
 
     def post(self, body: Any, *, org: str = "acme", **claims: Any) -> Reply:
         """Create a job from a body."""

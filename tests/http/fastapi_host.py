@@ -29,8 +29,9 @@ class _FastApiClient(Client):
         answer = self.test_client.request(method, path, headers=coded, content=content)
         return reply_of(answer.status_code, answer.headers.multi_items(), answer.content)
 
-    def stream(self, path: str, headers: dict[str, str], body: Stream, *, length: int) -> Reply:
-        sent = {**headers, "Host": HOST, "Content-Length": str(length)}
+    def stream(self, path: str, headers: dict[str, str], body: Stream, *, length: int | None) -> Reply:
+        sized = {"Content-Length": str(length)} if length is not None else {"Transfer-Encoding": "chunked"}
+        sent = {**headers, "Host": HOST, **sized}
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},

@@ -25,8 +25,14 @@ class _FlaskClient(Client):
         with self._open(path, method=method, headers=headers, data=content) as answer:
             return reply_of(answer.status_code, answer.headers.items(), answer.get_data())
 
-    def stream(self, path: str, headers: dict[str, str], body: Stream, *, length: int) -> Reply:
-        server = {"wsgi.input": body, "CONTENT_LENGTH": str(length)}
+    def stream(self, path: str, headers: dict[str, str], body: Stream, *, length: int | None) -> Reply:
+        server: dict[str, Any] = {"wsgi.input": body, "CONTENT_LENGTH": str(length)}
+        if length is None:
+            server |= {
+                "CONTENT_LENGTH": "",
+                "HTTP_TRANSFER_ENCODING": "chunked",
+                "wsgi.input_terminated": True,
+            }
         with self._open(path, method="POST", headers=headers, environ_overrides=server) as answer:
             return reply_of(answer.status_code, answer.headers.items(), answer.get_data())
 

@@ -4,6 +4,7 @@ import functools
 import importlib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -12,7 +13,7 @@ from sqr_jobs.adapters.embedded_worker import NoWorker
 from sqr_jobs.wiring import system_of
 from tests.host import reports as host
 from tests.host.tokens import bearer
-from tests.http.clients import Client
+from tests.http.clients import Client, Reply
 from tests.http.conftest import Serve
 
 
@@ -153,10 +154,62 @@ def test_addresses_below_a_prefix_of_any_characters_are_quoted(
     assert client.follow(url).status == 200
 
 
-def test_links_below_a_public_address_are_quoted_too(serve: Serve) -> None:
-    """The prefix is the same, whoever says what stands before it."""
-    client = serve(prefix="/für", public_url="https://api.example.com")
-    assert client.url(client.complete()).json()["url"].startswith("https://api.example.com/f%C3%BCr/files/")
+@pytest.mark.parametrize(
+    ("public", "root"),
+    [
+        ("https://api.example.com/outer", ""),
+        ("https://api.example.com/outer/", ""),
+        ("https://api.example.com/outer", "/inner"),
+        ("https://api.example.com", "/inner"),
+        ("https://api.example.com/gr\u00f6\u00dfe", ""),
+        ("https://api.example.com/gr%C3%B6%C3%9Fe", "/inner"),
+    ],
+    ids=["taken away", "with a slash", "exchanged", "put before", "quoted", "quoted before"],
+)
+def test_behind_a_proxy_that_changes_the_path_every_address_is_the_public_one(
+    serve: Serve, public: str, root: str
+) -> None:
+    """A client asks the proxy: what the service was asked for is an address that leads nowhere."""
+    client = serve(public_url=public, root=root, prefix="/f\u00fcr")
+    outer = urlsplit(public).path.rstrip("/").replace("\u00f6", "%C3%B6").replace("\u00df", "%C3%9F")
+    client.path = root + "/f%C3%BCr"
+
+    def through_the_proxy(path: str, method: str = "GET", body: Any = None) -> Reply:
+        assert path.startswith(f"{outer}/")
+        return client.request(method, root + path.removeprefix(outer), headers=bearer(), json=body)
+
+    created = through_the_proxy(f"{outer}/f%C3%BCr", "POST", {"userId": "U-1"})
+    job_id = created.json()["jobId"]
+    assert created.headers["location"] == f"{outer}/f%C3%BCr/{job_id}"
+    again = through_the_proxy(f"{outer}/f%C3%BCr", "POST", {"userId": "U-1"})
+    assert (again.status, again.headers["location"]) == (409, created.headers["location"])
+    assert again.json()["instance"] == f"{outer}/f%C3%BCr"
+    assert through_the_proxy(created.headers["location"]).status == 200
+    early = through_the_proxy(f"{created.headers['location']}/url")
+    assert early.json()["instance"] == f"{created.headers['location']}/url"
+    client.work(job_id)
+    url = urlsplit(through_the_proxy(f"{created.headers['location']}/url").json()["url"])
+    assert (url.scheme, url.netloc, url.path) == (
+        "https",
+        "api.example.com",
+        f"{outer}/f%C3%BCr/files/document",
+    )
+    link = f"{root}{url.path.removeprefix(outer)}?{url.query}"
+    assert client.follow(f"http://reports.example{link}").status == 200
+
+
+@pytest.mark.needs("flask")
+def test_a_trailing_slash_that_the_host_routes_leads_nowhere_else(serve_on: Serve) -> None:
+    """`strict_slashes=False` lets both paths in; addresses are made of the mount and not of the path."""
+    client = serve_on("flask")
+    for rule in client.app.url_map.iter_rules():  # type: ignore[attr-defined]
+        rule.strict_slashes = False
+    client.app.url_map.update()  # type: ignore[attr-defined]
+    created = client.request("POST", f"{client.path}/", headers=bearer(), json={"userId": "U-1"})
+    assert created.headers["location"] == f"{client.path}/{created.json()['jobId']}"
+    client.work(created.json()["jobId"])
+    url = client.request("GET", f"{created.headers['location']}/url/", headers=bearer()).json()["url"]
+    assert client.follow(url).status == 200
 
 
 @pytest.mark.parametrize("prefix", ["reports", "/reports/", "/", ""])

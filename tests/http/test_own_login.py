@@ -8,7 +8,7 @@ from sqr_jobs import Caller, ReportJobs, Settings, build_report_jobs
 from sqr_jobs.errors import Unauthenticated
 from tests.host.reports import Report, people
 from tests.host.tokens import bearer
-from tests.http.clients import JSON, Client, Reply
+from tests.http.clients import JSON, Client, Reply, Stream
 from tests.http.conftest import Serve
 from tests.http.logins import own_login
 from tests.http.situations import unknown_id
@@ -54,6 +54,14 @@ def test_its_refusal_is_the_host_s_own(host: Client) -> None:
     for below in ("", "/url"):
         assert host.request("GET", f"{host.path}/{unknown_id}{below}").status == 418
     assert people.asked == []
+
+
+def test_its_refusal_comes_before_the_body_is_read(host: Client) -> None:
+    """A stranger's slow body holds no thread of the host's."""
+    host.keeps_contract = False
+    body = Stream(b" " for _ in range(100))
+    assert host.stream(host.path, JSON, body, length=100).status == 418
+    assert body.taken == 0
 
 
 def test_a_token_of_ours_opens_nothing_there(serve: Serve, framework: str) -> None:

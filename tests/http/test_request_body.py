@@ -1,11 +1,13 @@
 """What a creation's body may be."""
 
+import gzip
 import importlib
 import json
 
 import pytest
 
 from sqr_jobs import Caller, User
+from sqr_jobs.web import bodies
 from tests.host.tokens import bearer
 from tests.http.clients import Client, Reply
 from tests.http.conftest import Serve
@@ -147,6 +149,96 @@ def test_any_other_media_type_is_refused(shared_client: Client, org: str, media_
     """A form of another site can send text/plain and forms across origins, but not JSON."""
     reply = _post(shared_client, org, b'{"userId": "U-1"}', media_type)
     assert (reply.status, reply.code) == (415, "UNSUPPORTED_MEDIA_TYPE")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "GZIP", "identity, gzip", "x", "*"])
+def test_a_compressed_body_is_refused_before_the_limit(shared_client: Client, org: str, coding: str) -> None:
+    """RFC 9110, 15.5.16: the client hears which codings it may use, and has lost none of its quota."""
+    headers = {**bearer(org), "Content-Type": "application/json", "Content-Encoding": coding}
+    content = gzip.compress(b'{"userId": "U-1"}')
+    for _ in range(11):
+        reply = shared_client.request("POST", shared_client.path, headers=headers, content=content)
+        assert (reply.status, reply.code) == (415, "UNSUPPORTED_MEDIA_TYPE")
+        assert reply.headers["accept-encoding"] == "identity"
+        assert "ratelimit" not in reply.headers
+    assert "accept-encoding" not in _post(shared_client, org, b"{}", "text/plain").headers
+
+
+@pytest.mark.parametrize("coding", ["identity", "Identity", "", " "])
+def test_a_body_that_is_declared_uncompressed_is_accepted(
+    shared_client: Client, org: str, coding: str
+) -> None:
+    """Some clients name the coding that is none."""
+    headers = {**bearer(org), "Content-Type": "application/json", "Content-Encoding": coding}
+    reply = shared_client.request("POST", shared_client.path, headers=headers, content=b'{"userId": "U-1"}')
+    assert reply.status == 202
+
+
+@pytest.mark.parametrize("number", [20, 21, 6_000])
+def test_at_most_twenty_faults_are_listed(shared_client: Client, org: str, number: int) -> None:
+    """An answer that is longer than its question is a lever for whoever wants to fill our line."""
+    body = {"userId": "", **{f"{field:05}": 1 for field in range(number - 1)}}
+    content = json.dumps(body, separators=(",", ":")).encode()
+    detail = _post(shared_client, org, content).json()["detail"]
+    assert detail.startswith(
+        "userId must have 1 to 16 characters; this one has 0. 00000 is not a known field."
+    )
+    assert detail.count("not a known field") == 19
+    assert detail.endswith(
+        {20: "00018 is not a known field.", 21: "1 more fault is not listed."}.get(
+            number, f"{number - 20} more faults are not listed."
+        )
+    )
+
+
+def test_the_fields_that_are_known_are_judged_however_many_are_not(shared_client: Client, org: str) -> None:
+    """Known fields stand behind thousands of others, or before them."""
+    many = {f"{field:05}": 1 for field in range(5_000)}
+    for body in ({**many, "userId": 7}, {"userId": 7, **many}):
+        detail = _post(shared_client, org, json.dumps(body).encode()).json()["detail"]
+        assert detail.startswith("userId: ")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps({"x" * 60_000: 1}).encode(),
+        json.dumps({f"{field:05}" * 500: 1 for field in range(25)}).encode(),
+        b'{"userId": ' + b'{"a": ' * 8_000 + b"1" + b"}" * 8_000 + b"}",
+        b'{"userId": ' + b'{"a":[' * 300 + b"]}" * 300 + b"}",
+        b'{"userId": ' + b"9" * 4_000 + b"}",
+        b'{"userId": 1e999999}',
+        b"{" + b'"a": 1, ' * 8_000 + b'"userId": "U-1"}',
+    ],
+    ids=[
+        "a long name",
+        "long names",
+        "deep",
+        "less deep",
+        "a long number",
+        "a large number",
+        "one field often",
+    ],
+)
+def test_a_refusal_is_short_whatever_was_sent(shared_client: Client, org: str, content: bytes) -> None:
+    """Siblings of many faults: long names, deep nesting, huge numbers, a field many times."""
+    reply = _post(shared_client, org, content)
+    assert reply.status == 400
+    assert len(reply.body) < 4_096
+
+
+@pytest.mark.parametrize("key", [None, "", "x" * 256])
+def test_a_body_is_not_parsed_before_the_limit(
+    shared_client: Client, org: str, key: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refusing must cost less than asking: of a refused request no field is looked at."""
+    for _ in range(10):
+        _post(shared_client, org, b"{}")
+    monkeypatch.setattr(bodies, "json", None)
+    sent = bearer(org) | {"Content-Type": "application/json"}
+    sent |= {"Idempotency-Key": key} if key is not None else {}
+    content = json.dumps({f"{field:05}": 1 for field in range(5_000)}).encode()
+    assert shared_client.request("POST", shared_client.path, headers=sent, content=content).status == 429
 
 
 @pytest.mark.both_forms

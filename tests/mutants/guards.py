@@ -39,6 +39,9 @@ _S3, _CONNECTION = "sqr_jobs/adapters/s3_documents.py", "sqr_jobs/adapters/s3_co
 _CONNECTION_TESTS = "tests/contracts/test_s3_connection.py"
 _FOLDER, _FOLDER_TESTS = "sqr_jobs/adapters/local_documents.py", "tests/contracts/test_local_documents.py"
 _SHELTER = "tests/contracts/test_sheltered_documents.py"
+_KEYS, _KEYS_TESTS = "sqr_jobs/adapters/verification_keys.py", "tests/contracts/test_authenticator_keys.py"
+_KEY_SET, _KEY_SET_TESTS = "sqr_jobs/adapters/key_set_fetch.py", "tests/contracts/test_key_set_fetch.py"
+_ENDPOINTS, _BODY_TESTS = "sqr_jobs/web/endpoints.py", "tests/http/test_request_body.py"
 
 GUARDS = (
     Guard(
@@ -683,5 +686,105 @@ GUARDS = (
         code='                    "ResponseContentType": "application/pdf",\n',
         without="",
         tests=("tests/contracts/test_s3_uploads.py",),
+    ),
+    Guard(
+        name="a shared secret is as long as its hash",
+        file=_KEYS,
+        code="    if length < needed:\n",
+        without="    if not length:\n",
+        tests=(_KEYS_TESTS,),
+    ),
+    Guard(
+        name="an RSA key has 2048 bits",
+        file=_KEYS,
+        code="key.key_size < _MIN_RSA_BITS",
+        without="key.key_size < 512",
+        tests=(_KEYS_TESTS,),
+    ),
+    Guard(
+        name="a private key in the settings is refused",
+        file=_KEYS,
+        code="    if _PRIVATE.search(text):\n",
+        without="    if not text:\n",
+        tests=(_KEYS_TESTS,),
+    ),
+    Guard(
+        name="a key for encryption verifies nothing",
+        file=_KEYS,
+        code='        if use not in (None, "sig") or not _may_verify(entry):\n',
+        without='        if use == "odd":\n',
+        tests=(_KEYS_TESTS,),
+    ),
+    Guard(
+        name="a private key in a key set verifies nothing",
+        file=_KEYS,
+        code='if kty == "oct" or "d" in entry:',
+        without='if kty == "oct":',
+        tests=(_KEYS_TESTS,),
+    ),
+    Guard(
+        name="a key set is bounded in size",
+        file=_KEY_SET,
+        code="        if len(body) > _MAX_BYTES:\n",
+        without="        if not body:\n",
+        tests=(_KEYS_TESTS,),
+    ),
+    Guard(
+        name="a key set is not read beyond its size",
+        file=_KEY_SET,
+        code="answer.read(_MAX_BYTES + 1)",
+        without="answer.read()",
+        tests=(_KEY_SET_TESTS,),
+    ),
+    Guard(
+        name="a key set's fetch is bounded in time",
+        file=_KEY_SET,
+        code="        until = time.monotonic() + within_s\n",
+        without="        until = time.monotonic() + 20 * within_s\n",
+        tests=(_KEY_SET_TESTS,),
+    ),
+    Guard(
+        name="a body is read after its headers were judged",
+        file=_ENDPOINTS,
+        code="        caller = self._judged(request)\n"
+        "        sent = request.body() if callable(request.body) else request.body\n",
+        without="        sent = request.body() if callable(request.body) else request.body\n"
+        "        caller = self._judged(request)\n",
+        tests=("tests/http/test_order_of_checks.py",),
+    ),
+    Guard(
+        name="gunicorn does not wait for a body that nobody reads",
+        file="sqr_jobs_flask/request_body.py",
+        code="            response.call_on_close(",
+        without="            _ = (",
+        tests=("tests/faults/test_slow_bodies.py",),
+    ),
+    Guard(
+        name="a body is parsed after the rate limit",
+        file="sqr_jobs/web/bodies.py",
+        code="        self._key = key\n",
+        without="        self._key = key\n        _ = self._parsed\n",
+        tests=(_BODY_TESTS,),
+    ),
+    Guard(
+        name="at most twenty faults are listed",
+        file="sqr_jobs/web/bodies.py",
+        code="        if more > 0:\n",
+        without="        if more > 10_000:\n",
+        tests=(_BODY_TESTS,),
+    ),
+    Guard(
+        name="addresses are made of the public URL",
+        file=_ENDPOINTS,
+        code="        if self._public_url is None:\n",
+        without="        if self._public_url != 0:\n",
+        tests=("tests/http/test_mounting.py",),
+    ),
+    Guard(
+        name="a database is named once",
+        file="sqr_jobs/wiring/system.py",
+        code="    if engine is not None and settings.database_url:\n",
+        without="    if settings is None:\n",
+        tests=("tests/unit/test_wiring.py",),
     ),
 )

@@ -35,6 +35,15 @@ def test_a_key_that_is_there_is_taken_as_it_is(tmp_path: Path) -> None:
     assert key_file(tmp_path / "link-key") == _GIVEN
 
 
+def test_a_line_end_after_a_key_of_text_is_no_part_of_it(tmp_path: Path) -> None:
+    """An editor adds one on one machine and not on the other; random bytes stay as they are."""
+    (tmp_path / "link-key").write_bytes(_GIVEN + b"\r\n")
+    assert key_file(tmp_path / "link-key") == _GIVEN
+    for given in (b"\x80" * 31 + b"\n", b"\x00" * 31 + b"\n"):
+        (tmp_path / "link-key").write_bytes(given)
+        assert key_file(tmp_path / "link-key") == given
+
+
 @pytest.mark.parametrize("content", [b"", b"short", b"x" * 31], ids=["empty", "short", "31 bytes"])
 def test_a_key_that_can_be_guessed_is_refused(tmp_path: Path, content: bytes) -> None:
     """A secret that was mounted empty, or a file that a power cut emptied, would sign anyone's links."""

@@ -18,6 +18,7 @@ from sqr_jobs.errors import DatabaseUnavailable, LimiterUnavailable, QueueUnavai
 from sqr_jobs.leases import LeaseKeeper
 from sqr_jobs.maintenance import Maintenance
 from sqr_jobs.ports import Quota
+from tests.contracts.issuers import jwk, rsa_key
 from tests.servers.ports import wait_until
 from tests.unit.fakes import Clock, FakeExecution, FakeQueue, FakeUpkeep, claim_of
 
@@ -207,7 +208,7 @@ def test_the_limiter_tells_of_its_storage_twice(told: Told) -> None:
 def test_the_keys_tell_of_an_issuer_out_of_reach_twice(told: Told) -> None:
     """The last set serves on for a day: this is what tells the operator that it does."""
     clock, errors = Clock(), [ConnectionRefusedError(), ConnectionRefusedError()]
-    document: Any = {"keys": [{"kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA"}]}
+    document: Any = {"keys": [jwk(rsa_key(), "ours", "RS256")]}
 
     def fetch() -> object:
         if errors and clock() > 1_000:
@@ -215,10 +216,10 @@ def test_the_keys_tell_of_an_issuer_out_of_reach_twice(told: Told) -> None:
         return document
 
     keys = JwksKeys(fetch, now=clock)
-    keys.candidates(None, "HS256")
+    keys.candidates(None, "RS256")
     for _ in range(4):
         clock.move(301)
-        keys.candidates(None, "HS256")
+        keys.candidates(None, "RS256")
     assert told() == [
         ("WARNING", "the issuer's keys could not be fetched (ConnectionRefusedError)"),
         ("INFO", "the issuer's keys are fetched again, after 602 s"),

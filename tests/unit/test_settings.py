@@ -120,6 +120,10 @@ def test_the_settings_that_hold_secrets_are_secret() -> None:
         ({"deadline_s": 7_201}, "SQR_JOBS_DEADLINE_S is more than SQR_JOBS_MAX_DEADLINE_S"),
         ({"document_lifetime_s": 604_801}, "SQR_JOBS_DOCUMENT_LIFETIME_S is more than SQR_JOBS_MAX_"),
         ({"job_lifetime_s": 86_399}, "SQR_JOBS_JOB_LIFETIME_S is less than a day"),
+        ({"public_url": "api.example.com"}, "SQR_JOBS_PUBLIC_URL must be an http(s) address"),
+        ({"public_url": "https://api.example.com/?a=b"}, "SQR_JOBS_PUBLIC_URL must be an http(s) address"),
+        ({"public_url": "https:///reports"}, "SQR_JOBS_PUBLIC_URL must be an http(s) address"),
+        ({"public_url": "https://[half"}, "SQR_JOBS_PUBLIC_URL must be an http(s) address"),
         ({"job_lifetime_s": 90_000, "rate_window_s": 90_001}, "SQR_JOBS_RATE_WINDOW_S"),
     ],
     ids=lambda value: ", ".join(f"{k}" for k in value) if isinstance(value, dict) else "",
@@ -161,8 +165,8 @@ def test_settings_that_belong_together_are_taken(values: dict[str, Any]) -> None
         ("prefix", "v1"), ("prefix", "/v1/"), ("prefix", "/"),
         ("rate_limit", 0), ("rate_limit", "many"), ("rate_window_s", -1), ("deadline_s", 0),
         ("attempt_limit_s", "nan"), ("memory_limit_mb", 1.5), ("worker_threads", 0), ("lease_s", -1),
-        ("max_body_bytes", 0), ("jwt_leeway_s", -1), ("jwt_leeway_s", 301), ("render", "somehow"),
-        ("render", "inline\n"), ("relay_interval_s", 0), ("document_lifetime_s", "inf"),
+        ("max_body_bytes", 0), ("jwt_leeway_s", -1), ("jwt_leeway_s", 301),
+        ("render", "somehow"), ("relay_interval_s", 0), ("document_lifetime_s", "inf"),
     ],
 )  # fmt: skip
 def test_a_value_that_does_not_serve_is_refused_with_its_variable(name: str, value: object) -> None:
@@ -191,3 +195,86 @@ def test_a_setting_that_does_not_exist_is_refused() -> None:
     """A typing error in a limit must not mean no limit."""
     with pytest.raises(ConfigurationError, match="There is no setting rate_limits"):
         Settings(rate_limits=5)
+
+
+_AROUND = {
+    "a line end": "{}\n",
+    "Windows's line end": "{}\r\n",
+    "blanks": "  {} ",
+    "a tab": "\t{}",
+    "Notepad's mark": "\ufeff{}\n",
+}
+_VALUES: dict[str, tuple[str, Any]] = {
+    "factory": ("myapp.reports:make", "myapp.reports:make"),
+    "prefix": ("/reports", "/reports"),
+    "public_url": ("https://api.example.com", "https://api.example.com"),
+    "data_dir": ("/var/lib/app", Path("/var/lib/app")),
+    "database_url": (GOOD_DATABASE, SecretStr(GOOD_DATABASE)),
+    "jwt_key": (PUBLIC_KEY.strip(), SecretStr(PUBLIC_KEY.strip())),
+    "jwt_algorithms": ("RS256,ES256", ("RS256", "ES256")),
+    "link_key": (SECRET, SecretStr(SECRET)),
+    "rate_limit": ("7", 7),
+    "deadline_s": ("12.5", 12.5),
+    "jwt_strict": ("false", False),
+    "render": ("inline", "inline"),
+}
+
+
+@pytest.mark.parametrize("around", _AROUND.values(), ids=_AROUND)
+def test_what_stands_around_a_value_is_no_part_of_it(monkeypatch: pytest.MonkeyPatch, around: str) -> None:
+    """Files of secrets end in a line end: the right secret must not refuse every right token."""
+    for name, (text, _) in _VALUES.items():
+        monkeypatch.setenv(f"SQR_JOBS_{name.upper()}", around.format(text))
+    by_variable = Settings()
+    for name, (_, value) in _VALUES.items():
+        assert getattr(by_variable, name) == value
+        monkeypatch.delenv(f"SQR_JOBS_{name.upper()}")
+    secret = Settings(jwt_key=SecretStr(around.format(SECRET)), jwt_algorithms=("HS256\n",))
+    assert (secret.jwt_key, secret.jwt_algorithms) == (SecretStr(SECRET), ("HS256",))
+
+
+def test_a_value_of_white_space_alone_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that is empty: a deployment's template left it out."""
+    monkeypatch.setenv("SQR_JOBS_DATABASE_URL", "\n")
+    monkeypatch.setenv("SQR_JOBS_RATE_LIMIT", " ")
+    assert Settings() == Settings(database_url=None, rate_limit=10)
+
+
+@pytest.mark.parametrize("newline", ["\\n", "\\r\\n", "\r\n", "\n    "], ids=repr)
+def test_line_ends_in_pem_text_are_understood_as_files_write_them(newline: str) -> None:
+    """JSON, env files and YAML each write a key of several lines in their own way."""
+    written = (pem(rsa_key()) + pem(ec_key())).replace("\n", newline)
+    settings = Settings(jwt_key=written)
+    assert settings.jwt_key is not None
+    assert settings.jwt_key.get_secret_value() == (pem(rsa_key()) + pem(ec_key())).strip()
+
+
+@pytest.mark.parametrize(
+    "name", ["factory", "prefix", "database_url", "jwt_key", "link_key", "s3_bucket", "rate_limit", "render"]
+)
+@pytest.mark.parametrize("inside", ["\n", "\r", "\x00", "\x7f", "\x85", "\udcff"], ids=repr)
+def test_a_control_character_inside_a_value_is_refused_by_its_variable(name: str, inside: str) -> None:
+    """Two values in one variable, or a file of bytes; and what it is, is not repeated."""
+    with pytest.raises(ConfigurationError) as caught:
+        Settings(**{name: f"{SECRET}{inside}{SECRET}"})
+    assert str(caught.value).startswith(f"SQR_JOBS_{name.upper()} holds a line end, another control")
+    assert len(str(caught.value).splitlines()) == 1
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+@pytest.mark.parametrize(
+    "name", ["prefix", "database_url", "broker_url", "jwt_key", "rate_limit", "jwt_strict"]
+)
+def test_a_value_in_quotes_is_refused_where_quotes_cannot_be_right(name: str, quote: str) -> None:
+    """Docker's env files keep them, shells take them away."""
+    value = {"jwt_key": PUBLIC_KEY, "database_url": GOOD_DATABASE}.get(name, "7")
+    with pytest.raises(
+        ConfigurationError, match=rf"^SQR_JOBS_{name.upper()} is enclosed in quotes.*Remove them"
+    ):
+        Settings(**{name: f"{quote}{value}{quote}"})
+
+
+def test_quotes_may_be_a_part_of_a_secret() -> None:
+    """The control: nobody but the issuer knows; `sqr-jobs check` says so."""
+    assert Settings(link_key=f'"{SECRET}"').link_key == SecretStr(f'"{SECRET}"')

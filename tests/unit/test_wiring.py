@@ -13,6 +13,7 @@ from sqlalchemy import create_engine
 
 from sqr_jobs import Caller, ConfigurationError, RateLimit, Settings, adapters, build_report_jobs, migrations
 from sqr_jobs.adapters.limits_limiter import LimitsRateLimiter, ShelteredRateLimiter
+from sqr_jobs.adapters.local_documents import LocalDocumentStore
 from sqr_jobs.adapters.own_rings import OwnRings
 from sqr_jobs.local_paths import private_folder
 from sqr_jobs.wiring import mount, system_of
@@ -68,6 +69,25 @@ def test_a_part_that_can_t_be_called_as_it_will_be_is_refused(given: dict[str, A
     parts = {"users": People(), "templates": [Report()], **given}
     with pytest.raises(ConfigurationError, match=words):
         build_report_jobs(Settings(), **parts)
+
+
+def test_a_database_that_is_named_twice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operator's variable would be ignored in silence: jobs stand where nobody looks for them."""
+    monkeypatch.setenv("SQR_JOBS_DATABASE_URL", "postgresql+psycopg://me@host/name")
+    engine = create_engine("sqlite://")
+    with pytest.raises(ConfigurationError, match=r"^SQR_JOBS_DATABASE_URL is set.*engine=….*Unset"):
+        build_report_jobs(users=People(), templates=[Report()], engine=engine)
+    engine.dispose()
+
+
+def test_a_document_store_that_is_named_twice_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Likewise: documents would not be in the bucket whose retention somebody has configured."""
+    monkeypatch.setenv("SQR_JOBS_S3_BUCKET", "reports")
+    store = LocalDocumentStore(tmp_path, link_key=lambda: b"x" * 32, files_path="/files")
+    with pytest.raises(ConfigurationError, match=r"^SQR_JOBS_S3_BUCKET is set.*documents=….*Unset"):
+        build_report_jobs(users=People(), templates=[Report()], documents=store)
 
 
 @pytest.mark.parametrize(

@@ -207,8 +207,8 @@ def _refuse_async(engine: object) -> None:
         return
     if type(engine).__name__ == "AsyncEngine":
         raise ConfigurationError(
-            "An AsyncEngine can't be used here, because jobs are stored by plain threads. Set "
-            "SQR_JOBS_DATABASE_URL to the same database (postgresql+psycopg://…), or pass a second, "
-            "synchronous engine."
+            "An AsyncEngine can't be used here, because jobs are stored by plain threads. Pass a second, "
+            "synchronous engine, or leave it out and set SQR_JOBS_DATABASE_URL to the same database "
+            "(postgresql+psycopg://…)."
         )
     raise ConfigurationError(f"engine must be a sqlalchemy.Engine, not {type(engine).__name__}.")

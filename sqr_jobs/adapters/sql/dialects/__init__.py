@@ -24,7 +24,7 @@ def dialect_of(engine: Engine) -> Dialect:
     if found is None:
         raise ConfigurationError(
             f"The engine speaks {engine.dialect.name}. Pass one for PostgreSQL, MariaDB, MySQL or SQLite, "
-            "or set SQR_JOBS_DATABASE_URL."
+            "or leave it out and set SQR_JOBS_DATABASE_URL."
         )
     return found
 
