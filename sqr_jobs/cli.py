@@ -194,7 +194,10 @@ def _openapi(_options: argparse.Namespace) -> int:
 
     settings = Settings()
     document = openapi_document(
-        settings.prefix, has_cancel=settings.cancel_route, rate_window_s=settings.rate_window_s
+        settings.prefix,
+        has_cancel=settings.cancel_route,
+        rate_window_s=settings.rate_window_s,
+        user_id_max=settings.user_id_max,
     )
     print(json.dumps(document, indent=2))
     return 0

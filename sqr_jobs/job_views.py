@@ -40,6 +40,7 @@ def job_fields(job: Job) -> Fields:
     running, waiting = job.state is JobState.RUNNING, job.state is JobState.RETRY_WAIT
     return {
         "job": job.job_id,
+        "service": job.service,
         "org": job.org_id,
         "user": job.user_id or _ERASED,
         "template": str(job.template),
@@ -62,8 +63,9 @@ def event_line(event: JobEvent) -> str:
     """Show a transition, with its cause indented below."""
     change = f"{event.from_state or 'new'} -> {event.to_state}"
     at, code = timestamp(event.at), event.error_code or ""
-    line = f"{at}  attempt {event.attempt}  {change} ({event.why})  {code}"
-    return "\n    ".join([line.rstrip(), *_printable(_cause(event) or "").splitlines()])
+    worker = f"  worker {event.worker}" if event.worker else ""
+    line = f"{at}  attempt {event.attempt}  {change} ({event.why})  {code}".rstrip()
+    return "\n    ".join([_printable(line + worker), *_printable(_cause(event) or "").splitlines()])
 
 
 def event_fields(event: JobEvent) -> Fields:
@@ -75,6 +77,7 @@ def event_fields(event: JobEvent) -> Fields:
         "attempt": event.attempt,
         "why": event.why,
         "error": event.error_code,
+        "worker": event.worker,
         "cause": _cause(event),
     }
 

@@ -14,7 +14,7 @@ from sqr_jobs.domain.job import Job
 from sqr_jobs.domain.states import JobState
 from sqr_jobs.errors import ConfigurationError
 
-__all__ = ["Outage", "job_fields", "stack_of"]
+__all__ = ["Outage", "Throttle", "job_fields", "stack_of"]
 
 _OUTER_FRAMES, _INNER_FRAMES = 10, 20
 _CHAIN = 5
@@ -96,3 +96,22 @@ class Outage:
             began_at, self._began_at = self._began_at, None
             self._told.clear()
         return None if began_at is None else self._now() - began_at
+
+
+class Throttle:
+    """Lets one line of a kind through per interval. Safe to use from any thread."""
+
+    def __init__(self, interval_s: float = 60.0, now: Callable[[], float] = time.monotonic) -> None:
+        self._interval_s = interval_s
+        self._now = now
+        self._lock = threading.Lock()
+        self._last: dict[str, float] = {}
+
+    def lets_through(self, kind: str) -> bool:
+        """Whether the last line of this kind is an interval ago, or there was none."""
+        with self._lock:
+            now = self._now()
+            if now - self._last.get(kind, float("-inf")) < self._interval_s:
+                return False
+            self._last[kind] = now
+            return True

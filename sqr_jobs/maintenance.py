@@ -2,17 +2,16 @@
 
 import contextlib
 import logging
-import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
 
 from sqr_jobs.domain.announcement import Announcement
 from sqr_jobs.errors import ConfigurationError, QueueUnavailable, Unavailable
-from sqr_jobs.logs import Outage, stack_of
+from sqr_jobs.logs import Outage, Throttle, stack_of
 from sqr_jobs.ports import JobQueue, JobUpkeep, OwnDoorbell
 from sqr_jobs.retention import Retention
+from sqr_jobs.worker_name import worker_name
 
 __all__ = ["Maintenance"]
 
@@ -39,6 +38,7 @@ class Maintenance:
         reaper_interval_s: float,
         retention: Retention | None = None,
         is_worker: bool = False,
+        service: str | None = None,
         templates: Sequence[str] = (),
         version: str = "",
         own: OwnDoorbell | None = None,
@@ -56,9 +56,12 @@ class Maintenance:
         self._announcement = _Loop("announcement", self.announce, _ANNOUNCE_S, at_end=self.withdraw)
         if is_worker:
             self._loops.append(self._announcement)
-        self._worker = f"{socket.gethostname()}:{os.getpid()}"
+        self._worker = worker_name()
+        self._service = service
         self._templates = tuple(templates)
         self._version = version
+        self._is_worker = is_worker
+        self._unknown = Throttle()  # by template
 
     def relay(self) -> int:
         """Ring for due jobs that no waiting message stands for, at most 100; the number of rings.
@@ -99,16 +102,34 @@ class Maintenance:
     def reap(self) -> int:
         """End jobs past their deadline, and take jobs whose worker died; the number of both.
 
-        Idempotency keys whose time is over go too.
+        Before that, rows from the future are moved to the present, and a worker notes the jobs whose template
+        it does not know. Expired idempotency keys are deleted.
         """
+        if moved := _all_of(self._jobs.rewind):
+            _logger.warning("the database's clock was set back: moved %d jobs from the future to now", moved)
+        if self._is_worker:
+            self._note_unknown()
         reaped = _all_of(self._jobs.reap_deadlines) + _all_of(self._jobs.reap_leases)
         _all_of(self._jobs.forget_keys)
         return reaped
 
+    def _note_unknown(self) -> None:
+        _all_of(self._jobs.note_unknown)
+        for template in self._jobs.unknown_templates():
+            if self._unknown.lets_through(str(template)):
+                _logger.warning(
+                    "jobs wait for the template %s, which this worker does not know. Deploy the version of "
+                    "the application that registers it",
+                    template,
+                )
+
     def announce(self) -> int:
-        """Announce this worker, its database and its templates, for `sqr-jobs check`."""
+        """Announce this worker, its database, service and templates, for `sqr-jobs check`."""
         announcement = Announcement(
-            database=self._jobs.database_identity(), templates=self._templates, version=self._version
+            database=self._jobs.database_identity(),
+            service=self._service,
+            templates=self._templates,
+            version=self._version,
         )
         self._queue.announce(self._worker, announcement)
         return 1

@@ -35,12 +35,17 @@ class Receipt:
     objects: int
     """Keys under which an attempt may have stored a document; all were deleted, or were not there."""
     job_ids: tuple[str, ...]
+    service: str
+    """The service whose jobs were erased; another one on the same database is erased from there."""
     stopped_by: str | None = None
     """Why the erasure is not complete; None where it is."""
 
 
 class Operations:
-    """Looks at and changes the jobs of every org. Every method but `erase` raises `DatabaseUnavailable`."""
+    """Looks at and changes a service's jobs, of every org.
+
+    Every method but `erase` raises `DatabaseUnavailable`.
+    """
 
     def __init__(
         self,
@@ -49,7 +54,9 @@ class Operations:
         jobs: JobOperations,
         history: JobHistory,
         documents: Callable[[], DocumentStore],
+        service: str,
     ) -> None:
+        self._service = service
         self._reports = reports
         self._jobs = jobs
         self._history = history
@@ -103,14 +110,23 @@ class Operations:
     def erase(self, org_id: str, user_id: str) -> Receipt:
         """Erase a person from an org's jobs, their history, idempotency records and documents.
 
-        What is active is cancelled first. An outage ends it early, and the receipt says so, with what was
-        done by then. Repeat it: no row is counted twice, and nothing is left out. Take the person's rights
-        away before, or a client may ask for a new report meanwhile. Raises `ConfigurationError` without an
-        org or a user.
+        Only this service's: another one on its database has a command of its own. What is active is cancelled
+        first. An outage ends the erasure early, and the receipt says so, with what was done by then. Repeat
+        it: no row is counted twice, and nothing is left out. Take the person's rights away before, or a
+        client may ask for a new report during the erasure. Raises `ConfigurationError` without an org or a
+        user.
         """
         if not (org_id and user_id):
             raise ConfigurationError("Nothing was erased. Name the organisation and the user.")
-        receipt = Receipt(jobs=0, cancelled=0, causes=0, idempotency_keys=0, objects=0, job_ids=())
+        receipt = Receipt(
+            jobs=0,
+            cancelled=0,
+            causes=0,
+            idempotency_keys=0,
+            objects=0,
+            job_ids=(),
+            service=self._service,
+        )
         steps = self._erase(JobSearch(org_id=org_id, user_id=user_id, limit=_BATCH), receipt)
         try:
             for so_far in steps:

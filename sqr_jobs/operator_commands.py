@@ -38,7 +38,8 @@ def add_operator_commands(commands: Commands, operations_of: OperationsOf, facto
         "jobs",
         _jobs,
         "list jobs, or show one with its history",
-        "List the newest jobs of every organisation, or show one with its attempts and why they failed. "
+        "List the newest jobs of this service, of every organisation, or show one with its attempts and why "
+        "they failed. "
         "What is shown of a failure is internal text, which the API never tells and which may name a person.",
     )
     add(
@@ -194,6 +195,7 @@ def _receipt_fields(receipt: Receipt) -> dict[str, object]:
     return {
         "erasedAt": timestamp(time.time_ns() // 1_000_000),
         "complete": receipt.stopped_by is None,
+        "service": receipt.service,
         "jobs": receipt.jobs,
         "cancelled": receipt.cancelled,
         "causes": receipt.causes,

@@ -18,7 +18,7 @@ from sqr_jobs.errors import (
     LeaseLost,
 )
 from sqr_jobs.leases import Lease, LeaseKeeper
-from sqr_jobs.logs import job_fields, stack_of
+from sqr_jobs.logs import Throttle, job_fields, stack_of
 from sqr_jobs.ports import DocumentProducer, DocumentStore, JobExecution, RenderOrder
 
 __all__ = ["Processor"]
@@ -53,6 +53,7 @@ class Processor:
         self._leases = leases
         self._now = now
         self._draining = threading.Event()
+        self._unknown = Throttle(now=now)  # by template
 
     def process(self, job_id: str | None = None) -> bool:
         """Make one attempt at the job named, else at the oldest due one.
@@ -133,8 +134,12 @@ class Processor:
             self._log(logging.WARNING, "left to its lease, it could not be given back: %s", claim, error)
 
     def _end_failed(self, claim: Claim, lease: Lease, failure: AttemptFailed) -> None:
-        if failure.code is not JobErrorCode.RENDER_START_FAILED:  # logged once per outage, by the producer
-            reason = f" ({failure.reason.rstrip('.')})" if failure.reason else ""
+        reason = f" ({failure.reason.rstrip('.')})" if failure.reason else ""
+        if failure.code is JobErrorCode.TEMPLATE_NOT_FOUND and not self._unknown.lets_through(
+            str(claim.job.template)
+        ):
+            self._log(logging.DEBUG, "attempt failed again: %s%s", claim, failure.code, reason)
+        elif failure.code is not JobErrorCode.RENDER_START_FAILED:  # logged once per outage, by the producer
             self._log(logging.WARNING, "attempt failed: %s%s%s", claim, failure.code, reason, failure.stack)
         try:
             if failure.code in FAULTS_OF_THE_WORKER:

@@ -20,7 +20,6 @@ from sqr_jobs.errors import (
     JobNotComplete,
     JobNotFound,
     QueueUnavailable,
-    RateLimited,
     RequestInvalid,
     UserNotFound,
     UserNotPermitted,
@@ -109,6 +108,11 @@ class ReportParts(Protocol):
         ...
 
     @property
+    def user_id_max(self) -> int:
+        """How many characters a user's id may have."""
+        ...
+
+    @property
     def worker(self) -> EmbeddedWorker:
         """The worker of this process."""
         ...
@@ -147,16 +151,18 @@ class ReportJobs:
         Raises `RateLimited`. Whatever this forgets, the ceiling in the database holds.
         """
         quota = self.parts.limiter.hit(caller.org_id, self.parts.rate_limit(caller))
-        if not quota.allowed:
-            raise RateLimited(retry_after_s=quota.reset_s, limit=quota.limit, window_s=quota.window_s)
+        quota.check()
         return quota
 
     def reserve(self, caller: Caller, key: IdempotencyKey) -> Reservation | Job:
         """Begin to answer an idempotency key: the right to create, or the job that was created with it.
 
-        A reservation is passed to `create`, or given to `release` when the request is refused. Raises
-        `IdempotencyKeyReused`, `IdempotencyKeyInUse` or `DatabaseUnavailable`.
+        A reservation is passed to `create`, or given to `release` when the request is refused; none is made
+        over the limit. Raises what `admit` and `JobIntake.reserve` raise.
         """
+        if (answered := self.parts.intake.answered(caller.org_id, key)) is not None:
+            return answered
+        self.parts.limiter.look(caller.org_id, self.parts.rate_limit(caller)).check()
         return self.parts.intake.reserve(caller.org_id, key)
 
     def release(self, reservation: Reservation) -> None:
@@ -187,7 +193,8 @@ class ReportJobs:
         `RateLimited`, `JobAlreadyActive` or `DatabaseUnavailable`.
         """
         lifetimes = self.parts.lifetimes
-        if faults := user_id_faults(user_id) + lifetimes.faults(deadline_s, document_lifetime_s):
+        faults = user_id_faults(user_id, longest=self.parts.user_id_max)
+        if faults := faults + lifetimes.faults(deadline_s, document_lifetime_s):
             raise RequestInvalid(" ".join(faults))
         user = self.parts.users.find(user_id)
         if user is None:

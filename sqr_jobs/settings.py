@@ -27,6 +27,7 @@ _ALGORITHMS = frozenset(
 
 _KEYS_KEPT_S = 86_400
 _LINK_KEY = 32
+_SERVICE_LENGTH = 64
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -49,6 +50,8 @@ class Settings(BaseSettings):
     """Import path of the function that builds the `ReportJobs`: `myapp.reports:report_jobs`."""
     prefix: str = "/v1/document/api"
     """Path under which the endpoints are mounted."""
+    service: Annotated[str | None, Field(min_length=1, max_length=_SERVICE_LENGTH)] = None
+    """Names this service among those that share its database; by default `prefix`. Web and workers agree."""
     public_url: str | None = None
     """Scheme, host and path before the prefix, where a proxy changes host or path: all addresses begin so."""
     support_contact: str | None = None
@@ -108,6 +111,8 @@ class Settings(BaseSettings):
 
     max_body_bytes: PositiveInt = 65_536
     """A longer body is refused with 413 and not read to its end."""
+    user_id_max: Annotated[int, Field(ge=16, le=255)] = 16
+    """Characters that a `userId` may have at most, up to 255."""
     rate_limit: PositiveInt = 10
     """Creations of an org in any window."""
     rate_window_s: PositiveInt = 600
@@ -181,6 +186,13 @@ class Settings(BaseSettings):
             return value
         return tuple(part.strip() if isinstance(part, str) else part for part in parts)
 
+    @field_validator("service")
+    @classmethod
+    def _printable(cls, value: str | None) -> str | None:
+        if value is not None and not value.isprintable():
+            raise ValueError("must have no control characters")
+        return value
+
     @field_validator("prefix")
     @classmethod
     def _rooted(cls, value: str) -> str:
@@ -203,6 +215,11 @@ class Settings(BaseSettings):
     def is_embedded(self) -> bool:
         """Whether the worker lives inside the web process."""
         return self.broker_url is None
+
+    @property
+    def service_name(self) -> str:
+        """The name under which jobs are stored, found and claimed: `service`, else `prefix`."""
+        return self.service or self.prefix
 
     @property
     def heartbeat_s(self) -> float:
@@ -252,6 +269,11 @@ class Settings(BaseSettings):
 
     def _server_faults(self) -> list[str]:
         faults = []
+        if len(self.service_name) > _SERVICE_LENGTH:
+            faults.append(
+                f"SQR_JOBS_PREFIX has more than {_SERVICE_LENGTH} characters, so it can't name the service. "
+                "Set SQR_JOBS_SERVICE to a shorter name."
+            )
         if self.link_key and len(self.link_key.get_secret_value()) < _LINK_KEY:
             faults.append(
                 f"SQR_JOBS_LINK_KEY must have {_LINK_KEY} characters or more, or links can be forged. Make "

@@ -69,7 +69,10 @@ def create_router(report_jobs: Callable[[], ReportJobs] | ReportJobs, *, caller:
     ]
     if endpoints.has_cancel:
         routes.append(("/{id}", "DELETE", cancel, "cancel"))
-    described = operations(rate_window_s=system_of(endpoints.reports).quotas.common_window_s)
+    system = system_of(endpoints.reports)
+    described = operations(
+        rate_window_s=system.quotas.common_window_s, user_id_max=system.settings.user_id_max
+    )
     for path, method, endpoint, name in routes:
         router.add_api_route(
             path,

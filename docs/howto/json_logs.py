@@ -4,7 +4,7 @@ import json
 import logging
 from datetime import UTC, datetime
 
-FIELDS = ("job", "org", "attempt", "state", "from_state", "why", "error_code")
+FIELDS = ("job", "org", "attempt", "state", "from_state", "why", "error_code", "worker")
 
 
 class JsonFormatter(logging.Formatter):

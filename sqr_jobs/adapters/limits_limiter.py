@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from limits import RateLimitItemPerSecond
+from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.errors import StorageError
 from limits.storage import MemoryStorage, MovingWindowSupport, Storage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter
@@ -44,8 +44,8 @@ class _OrgWindow(RateLimitItemPerSecond):
 class LimitsRateLimiter:
     """`RateLimiter` over one storage of `limits`. Entries are stamped by this process's clock.
 
-    `identity` is that of the database whose service counts here, and is asked at each hit. It may raise
-    `Unavailable`.
+    `identity` is the name of the service that counts here, with that of its database, and is asked at each
+    hit. It may raise `Unavailable`.
     """
 
     def __init__(self, storage: Storage, *, identity: Callable[[], str] = _unshared) -> None:
@@ -58,10 +58,17 @@ class LimitsRateLimiter:
 
     def hit(self, org_id: str, limit: RateLimit) -> Quota:
         """Count one request, unless the window is full."""
+        return self._ask(self._limiter.hit, org_id, limit)
+
+    def look(self, org_id: str, limit: RateLimit) -> Quota:
+        """Ask whether one request would be let through; nothing is counted."""
+        return self._ask(self._limiter.test, org_id, limit)
+
+    def _ask(self, ask: Callable[[RateLimitItem, str], bool], org_id: str, limit: RateLimit) -> Quota:
         try:
             windows = f"{_WINDOWS}:{self._identity()}"
             item = _OrgWindow(limit.requests, limit.window_s, namespace=windows)
-            allowed = self._limiter.hit(item, org_id)
+            allowed = ask(item, org_id)
             window = self._limiter.get_window_stats(item, org_id)
         except StorageError as error:
             raise LimiterUnavailable(broker_reason(error.storage_error)) from None
@@ -103,23 +110,30 @@ class ShelteredRateLimiter:
 
     def hit(self, org_id: str, limit: RateLimit) -> Quota:
         """Count one request where it can be counted; never raises."""
+        return self._ask(lambda limiter: limiter.hit(org_id, limit), limit)
+
+    def look(self, org_id: str, limit: RateLimit) -> Quota:
+        """Ask whether one request would be let through, where it would be counted; never raises."""
+        return self._ask(lambda limiter: limiter.look(org_id, limit), limit)
+
+    def _ask(self, ask: Callable[[RateLimiter], Quota], limit: RateLimit) -> Quota:
         if self.is_sheltering:
-            return self._count_here(org_id, limit)
+            return self._ask_here(ask, limit)
         began = self._now()
         try:
-            quota = self._shared.hit(org_id, limit)
+            quota = ask(self._shared)
         except LimiterUnavailable as error:
             self._shelter(str(error))
-            return self._count_here(org_id, limit)
+            return self._ask_here(ask, limit)
         if self._now() - began > _SLOW_S:
             self._shelter("too slow")
         elif (lasted_s := self._outage.over()) is not None:
             _logger.info("the rate limiter answers again, after %.0f s", lasted_s)
         return quota
 
-    def _count_here(self, org_id: str, limit: RateLimit) -> Quota:
+    def _ask_here(self, ask: Callable[[RateLimiter], Quota], limit: RateLimit) -> Quota:
         try:
-            return self._fallback.hit(org_id, limit)
+            return ask(self._fallback)
         except LimiterUnavailable:  # let through uncounted, as the first of a window
             return Quota(
                 allowed=True,

@@ -87,12 +87,27 @@ def workers(system: System) -> str:
         raise ConfigurationError("no worker is consuming. Start one: sqr-jobs worker")
     here = system.identity()
     elsewhere = sorted(name for name, announced in found.items() if announced.database != here)
-    consuming = {name: announced for name, announced in found.items() if announced.database == here}
-    if elsewhere and (not consuming or inspection.shares_messages(system)):
+    service = system.settings.service_name
+    consuming = {
+        name: announced
+        for name, announced in found.items()
+        if announced.database == here and announced.service in (service, None)
+    }
+    others = sorted(found.keys() - consuming.keys())
+    if elsewhere and not consuming:
         raise ConfigurationError(
             f"{', '.join(elsewhere)} use another database than this process. Give web and workers the same "
-            "SQR_JOBS_DATABASE_URL or engine. If they belong to another service, start a worker here, and on "
-            "RabbitMQ give each service a virtual host."
+            "SQR_JOBS_DATABASE_URL or engine. If they belong to another service, start a worker here."
+        )
+    if not consuming:
+        raise ConfigurationError(
+            f"no worker consumes for the service {service}; those on this database work for another. Give "
+            "web and workers the same SQR_JOBS_SERVICE, or the same SQR_JOBS_PREFIX."
+        )
+    if others and inspection.shares_messages(system):
+        raise ConfigurationError(
+            f"{', '.join(others)} work for another service or database, and take this one's messages. Give "
+            "each service a virtual host on RabbitMQ, or web and workers the same settings."
         )
     told = f"{len(consuming)} consuming, on this database: {', '.join(sorted(consuming))}"
     assert isinstance(system.templates, Catalog)

@@ -1,7 +1,7 @@
 """What a worker announces of itself while it lives, for `sqr-jobs check`."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Self
 
 __all__ = ["Announcement"]
@@ -13,6 +13,8 @@ class Announcement:
 
     database: str
     """The identity of the database whose jobs it claims."""
+    service: str | None = None
+    """The name of the service whose jobs it claims; None where it does not say."""
     templates: tuple[str, ...] | None = None
     """The templates that it knows, each with its version; None where it does not say."""
     version: str = ""
@@ -20,8 +22,7 @@ class Announcement:
 
     def to_text(self) -> str:
         """Write it for the broker."""
-        templates = None if self.templates is None else list(self.templates)
-        return json.dumps({"database": self.database, "templates": templates, "version": self.version})
+        return json.dumps(asdict(self))
 
     @classmethod
     def from_text(cls, text: str) -> Self:
@@ -31,6 +32,7 @@ class Announcement:
             templates = read["templates"]
             return cls(
                 database=str(read["database"]),
+                service=read["service"] and str(read["service"]),
                 templates=None if templates is None else tuple(str(template) for template in templates),
                 version=str(read["version"]),
             )

@@ -3,9 +3,10 @@
 import unicodedata
 from dataclasses import dataclass, field
 
-__all__ = ["ORG_ID_LENGTH", "Caller", "User", "user_id_faults"]
+__all__ = ["ORG_ID_LENGTH", "USER_ID_LENGTH", "Caller", "User", "user_id_faults"]
 
-_USER_ID_LENGTH = 16
+USER_ID_LENGTH = 16
+"""Characters that a user's id may have by default."""
 ORG_ID_LENGTH = 255
 """Characters that an org's id may have at most."""
 
@@ -40,11 +41,11 @@ class User:
     family_name: str = field(repr=False)
 
 
-def user_id_faults(user_id: str) -> list[str]:
+def user_id_faults(user_id: str, *, longest: int = USER_ID_LENGTH) -> list[str]:
     """Say what is wrong with a user id (contract, "POST create"), a sentence per fault."""
     faults = []
-    if not 1 <= len(user_id) <= _USER_ID_LENGTH:
-        faults.append(f"userId must have 1 to {_USER_ID_LENGTH} characters; this one has {len(user_id)}.")
+    if not 1 <= len(user_id) <= longest:
+        faults.append(f"userId must have 1 to {longest} characters; this one has {len(user_id)}.")
     categories = {unicodedata.category(character) for character in user_id}
     if "Cc" in categories:
         faults.append("userId must not contain control characters.")

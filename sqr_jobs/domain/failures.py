@@ -11,7 +11,10 @@ __all__ = [
     "RetryPolicy",
     "after_failure",
     "after_lost_lease",
+    "growing_delay_ms",
 ]
+
+_LONGEST_DELAY_MS = 60_000
 
 
 class JobErrorCode(StrEnum):
@@ -133,3 +136,11 @@ def after_lost_lease(*, failures: int, crashes: int, policy: RetryPolicy) -> Ret
     if crashes + 1 >= policy.max_crashes:
         return GiveUp(failures=failures, crashes=crashes + 1)
     return RetryLater(delay_ms=0, failures=failures, crashes=crashes + 1)
+
+
+def growing_delay_ms(first_ms: int, *, same_before: int) -> int:
+    """Compute the delay of a job that is given back again, in milliseconds.
+
+    It doubles with each earlier time, up to a minute: 5, 10, 20, 40 and 60 s.
+    """
+    return min(first_ms << min(same_before, 16), max(first_ms, _LONGEST_DELAY_MS))

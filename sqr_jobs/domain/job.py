@@ -1,6 +1,6 @@
 """The job as everyone but the database sees it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.states import ACTIVE, ApiStatus, JobState, api_status
@@ -119,6 +119,8 @@ class Job:
     """From completion to the expiry of the document."""
     as_of: int
     """When this was read."""
+    service: str = ""
+    """The service that accepted it; several may share a database."""
     lease_until: int | None = None
     """Of a RUNNING job: until when its worker has it, unless renewed."""
     lease_token: str | None = field(default=None, repr=False)
@@ -152,7 +154,7 @@ class Job:
             lifetime_ms=self.deadline_at - self.created_at,
             document_lifetime_ms=self.document_lifetime_ms,
         )
-        return asked.created(self.created_at)
+        return replace(asked.created(self.created_at), service=self.service)
 
     @property
     def is_overdue(self) -> bool:
@@ -218,3 +220,5 @@ class JobEvent:
     error_code: JobErrorCode | None = None
     cause: str | None = field(default=None, repr=False)
     """Internal error text, for operators only: it may hold personal data."""
+    worker: str | None = None
+    """Of a claim, the worker that made it; of a lost lease, the one that had it: `host:804 0.1.0`."""

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from sqr_jobs.domain.failures import JobErrorCode
-from sqr_jobs.domain.job import Claim, Document, IdempotencyKey, Job, JobEvent, NewJob, Renewal, Reservation
+from sqr_jobs.domain.job import (
+    Claim,
+    Document,
+    IdempotencyKey,
+    Job,
+    JobEvent,
+    NewJob,
+    Renewal,
+    Reservation,
+    TemplateRef,
+)
 from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.domain.states import JobState
 
@@ -30,11 +40,18 @@ class JobIntake(Protocol):
         """
         ...
 
-    def reserve(self, org_id: str, key: IdempotencyKey) -> Reservation | Job:
-        """Reserve a key for the request that is being answered, or return the job that answered it.
+    def answered(self, org_id: str, key: IdempotencyKey) -> Job | None:
+        """Return the job that answered a key, as it was then; None where the key is free. Nothing is written.
 
         Raises `IdempotencyKeyReused` for another body, and `IdempotencyKeyInUse` when a twin is still being
         answered after a second.
+        """
+        ...
+
+    def reserve(self, org_id: str, key: IdempotencyKey) -> Reservation | Job:
+        """Reserve a key for the request that is being answered, or return the job that answered it.
+
+        Raises as `answered` does.
         """
         ...
 
@@ -90,12 +107,18 @@ class JobExecution(Protocol):
     def give_back(
         self, claim: Claim, *, delay_ms: int, code: JobErrorCode | None = None, cause: str | None = None
     ) -> bool:
-        """Return the job unharmed, to be claimed after `delay_ms`; counts as no failure."""
+        """Return the job unharmed, to be claimed after `delay_ms`; counts as no failure.
+
+        The delay doubles, up to a minute, with each earlier attempt that ended with the same `code`.
+        """
         ...
 
 
 class JobUpkeep(Protocol):
-    """The job store as relay and reaper use it. Every method raises `DatabaseUnavailable`."""
+    """The job store as relay and reaper use it. Every method raises `DatabaseUnavailable`.
+
+    What is due, what workers lost and what they do not know is about the jobs of one service.
+    """
 
     def count_due(self) -> int:
         """Count the jobs that could be claimed now."""
@@ -105,12 +128,30 @@ class JobUpkeep(Protocol):
         """Name the oldest of them."""
         ...
 
+    def unknown_templates(self) -> Sequence[TemplateRef]:
+        """Name the templates of waiting jobs that this process does not know, and so does not claim."""
+        ...
+
+    def note_unknown(self, limit: int) -> int:
+        """Note on such jobs that a worker does not know their template, at most so many; the number noted.
+
+        One that no worker claims from then on ends with TEMPLATE_NOT_FOUND.
+        """
+        ...
+
+    def rewind(self, limit: int) -> int:
+        """Move jobs and keys to the present that a clock, set back since, has left in the future.
+
+        At most so many of each; the number of jobs moved.
+        """
+        ...
+
     def reap_leases(self, limit: int) -> int:
         """Take jobs from workers whose lease ran out, at most so many; the number taken."""
         ...
 
     def reap_deadlines(self, limit: int) -> int:
-        """End jobs that are past their deadline, at most so many; the number ended."""
+        """End jobs of every service that are past their deadline, at most so many; the number ended."""
         ...
 
     def forget_keys(self, limit: int) -> int:

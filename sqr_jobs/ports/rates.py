@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sqr_jobs.domain.rate_limit import RateLimit
+from sqr_jobs.errors import RateLimited
 
 __all__ = ["Quota", "RateLimiter"]
 
@@ -18,6 +19,11 @@ class Quota:
     remaining: int
     reset_s: int
     """Seconds until one more request is let through than now, at least 1 where none is."""
+
+    def check(self) -> None:
+        """Raise `RateLimited` where the request is not let through."""
+        if not self.allowed:
+            raise RateLimited(retry_after_s=self.reset_s, limit=self.limit, window_s=self.window_s)
 
     @property
     def rate_limit(self) -> RateLimit:
@@ -34,4 +40,8 @@ class RateLimiter(Protocol):
         Raises `LimiterUnavailable` within 150 ms of a storage that does not answer. A limit that changes
         leaves what was counted.
         """
+        ...
+
+    def look(self, org_id: str, limit: RateLimit) -> Quota:
+        """Ask whether one request would be let through now; nothing is counted. Raises as `hit` does."""
         ...

@@ -8,9 +8,10 @@ from itertools import islice
 
 from pydantic import ValidationError
 
+from sqr_jobs.domain.caller import USER_ID_LENGTH
 from sqr_jobs.domain.job import IdempotencyKey
 from sqr_jobs.errors import BodyTooLarge, RequestInvalid, UnsupportedMediaType
-from sqr_jobs.web.models import CreateReportJob
+from sqr_jobs.web.models import USER_ID_MAX, CreateReportJob
 
 __all__ = ["SentBody", "check_headers", "too_large"]
 
@@ -47,9 +48,10 @@ def too_large(limit: int) -> BodyTooLarge:
 class SentBody:
     """The body of a creation, parsed when it is first asked for: after the rate limit, or for a key."""
 
-    def __init__(self, sent: bytes, key: str | None) -> None:
+    def __init__(self, sent: bytes, key: str | None, *, user_id_max: int = USER_ID_LENGTH) -> None:
         self._sent = sent
         self._key = key
+        self._user_id_max = user_id_max
 
     def idempotency_key(self) -> IdempotencyKey | None:
         """Read the key, with a fingerprint of what the body says rather than of how it is written."""
@@ -82,7 +84,7 @@ class SentBody:
             said = _json_object(self._sent)
             if isinstance(said, dict):
                 said, unread = _fewer(said)
-            body = CreateReportJob.model_validate(said)
+            body = CreateReportJob.model_validate(said, context={USER_ID_MAX: self._user_id_max})
         except (ValueError, RecursionError) as error:
             if not isinstance(error, ValidationError):
                 return RequestInvalid(" ".join([*faults, _malformed(error)]))

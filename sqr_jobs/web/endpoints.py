@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import quote, unquote, urlsplit
 
-from sqr_jobs.domain.caller import Caller
+from sqr_jobs.domain.caller import USER_ID_LENGTH, Caller
 from sqr_jobs.domain.filenames import content_disposition
 from sqr_jobs.domain.job import Job, Reservation
 from sqr_jobs.errors import (
@@ -46,6 +46,7 @@ class Endpoints:
         authenticator: Authenticator | None,
         prefix: str,
         max_body_bytes: int,
+        user_id_max: int = USER_ID_LENGTH,
         create_scope: str | None = None,
         read_scope: str | None = None,
         public_url: str | None = None,
@@ -56,6 +57,7 @@ class Endpoints:
         self.reports = reports
         self.prefix = prefix
         self.max_body_bytes = max_body_bytes
+        self._user_id_max = user_id_max
         self.has_cancel = has_cancel
         self._authenticator = authenticator
         self._create_scope = create_scope
@@ -112,11 +114,15 @@ class Endpoints:
             raise RequestInvalid("The body ended before it was complete.")
         if len(sent) > self.max_body_bytes:
             raise too_large(self.max_body_bytes)
-        body = SentBody(sent, request.headers.get("idempotency-key"))
+        sent_key = request.headers.get("idempotency-key")
+        body = SentBody(sent, sent_key, user_id_max=self._user_id_max)
         key = body.idempotency_key()
         if key is None:
             return self._admit_and_create(request, caller, body, None)
-        found = self.reports.reserve(caller, key)
+        try:
+            found = self.reports.reserve(caller, key)
+        except RateLimited as refusal:
+            return self._with_quota(self._problem(request, refusal), _spent(refusal))
         if isinstance(found, Job):
             return self._accepted(request, found)
         reply = self._admit_and_create(request, caller, body, found)

@@ -1,8 +1,9 @@
 """The wire models (contract, `openapi.yaml`): what JSON comes in and goes out."""
 
+import copy
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
 from pydantic import (
     AfterValidator,
@@ -12,17 +13,30 @@ from pydantic import (
     Field,
     GetJsonSchemaHandler,
     TypeAdapter,
+    ValidationInfo,
     WithJsonSchema,
+    create_model,
 )
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, PydanticCustomError, ValidationError
 from typing_extensions import TypeAliasType
 
-from sqr_jobs.domain.caller import user_id_faults
+from sqr_jobs.domain.caller import USER_ID_LENGTH, user_id_faults
 from sqr_jobs.domain.job import Job
 from sqr_jobs.domain.states import ApiStatus, JobState
 
-__all__ = ["CreateReportJob", "DownloadUrl", "Problem", "ReportJob", "error_code", "timestamp"]
+__all__ = [
+    "USER_ID_MAX",
+    "CreateReportJob",
+    "DownloadUrl",
+    "Problem",
+    "ReportJob",
+    "error_code",
+    "timestamp",
+    "with_user_ids_of",
+]
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def timestamp(epoch_ms: int) -> str:
@@ -31,8 +45,13 @@ def timestamp(epoch_ms: int) -> str:
     return f"{instant:%Y-%m-%dT%H:%M:%S}.{epoch_ms % 1000:03d}Z"
 
 
-def _judged(user_id: str) -> str:
-    if faults := user_id_faults(user_id):
+USER_ID_MAX = "user_id_max"
+"""In the context of a validation: how many characters a user's id may have, where not the default."""
+
+
+def _judged(user_id: str, info: ValidationInfo) -> str:
+    longest = (info.context or {}).get(USER_ID_MAX, USER_ID_LENGTH)
+    if faults := user_id_faults(user_id, longest=longest):
         raise ValueError(" ".join(faults))
     return user_id
 
@@ -120,7 +139,13 @@ class CreateReportJob(BaseModel):
     user_id: Annotated[
         str,
         AfterValidator(_judged),
-        Field(json_schema_extra={"minLength": 1, "maxLength": 16, "examples": ["US1A2B3C4D5E6F78"]}),
+        Field(
+            json_schema_extra={
+                "minLength": 1,
+                "maxLength": USER_ID_LENGTH,
+                "examples": ["US1A2B3C4D5E6F78"],
+            }
+        ),
     ]
     export_deadline: Annotated[
         Duration, Field(description="From the creation on; then the job fails.", examples=["PT2M"])
@@ -135,7 +160,7 @@ class ReportJob(_Wire):
 
     job_id: JobId
     status: Status
-    user_id: Annotated[str, Field(min_length=1, max_length=16)]
+    user_id: Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": USER_ID_LENGTH})]
     template_version: Annotated[str | None, Field(examples=["v2"])] = None
     size_bytes: Annotated[int | None, Field(ge=1)] = None
     sha256: Annotated[str | None, Field(pattern="^[0-9a-f]{64}$")] = None
@@ -191,6 +216,17 @@ class Problem(_Wire):
     job_id: JobId | None = None
     job_status: Status | None = None
     error_code: Code | None = None
+
+
+def with_user_ids_of(model: type[Model], longest: int) -> type[Model]:
+    """Describe a model whose `userId` has another length at most; the default's is the model itself."""
+    if longest == USER_ID_LENGTH:
+        return model
+    described = copy.copy(model.model_fields["user_id"])
+    default = cast("dict[str, Any]", described.json_schema_extra)
+    described.json_schema_extra = {**default, "maxLength": longest}
+    fields: dict[str, Any] = {"user_id": (str, described)}
+    return create_model(model.__name__, __base__=model, __doc__=model.__doc__, **fields)
 
 
 def error_code(job: Job) -> str:

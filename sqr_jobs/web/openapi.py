@@ -5,7 +5,8 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from sqr_jobs.web.models import CreateReportJob, DownloadUrl, Problem, ReportJob
+from sqr_jobs.domain.caller import USER_ID_LENGTH
+from sqr_jobs.web.models import CreateReportJob, DownloadUrl, Problem, ReportJob, with_user_ids_of
 
 __all__ = ["openapi_document", "operations"]
 
@@ -51,7 +52,8 @@ def _inline(model: type[BaseModel]) -> dict[str, Any]:
     FastAPI registers a model only where it also adds `application/json` to the answer, and a reference to
     one that is not registered dangles in the host's document.
     """
-    return model.model_json_schema(mode="validation" if model is CreateReportJob else "serialization")
+    taken = issubclass(model, CreateReportJob)
+    return model.model_json_schema(mode="validation" if taken else "serialization")
 
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -153,10 +155,11 @@ _OPERATIONS: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-def operations(*, rate_window_s: int | None) -> dict[str, dict[str, Any]]:
+def operations(*, rate_window_s: int | None, user_id_max: int = USER_ID_LENGTH) -> dict[str, dict[str, Any]]:
     """Give the keywords of FastAPI's `add_api_route`, by operation.
 
-    `rate_window_s` bounds how long a refused organisation waits; None where each has a window of its own.
+    `rate_window_s` bounds how long a refused organisation waits; None where each has its own window.
+    `user_id_max` bounds the length of a `userId`.
     """
     wait = {"type": "integer", "minimum": 1}
     if rate_window_s is not None:
@@ -164,20 +167,44 @@ def operations(*, rate_window_s: int | None) -> dict[str, dict[str, Any]]:
     create = _OPERATIONS["create"]
     headers = {"Retry-After": {"required": True, "schema": wait}, **_QUOTA}
     refused = {**create["responses"][429], "headers": headers}
-    return {**_OPERATIONS, "create": {**create, "responses": {**create["responses"], 429: refused}}}
+    described = {**_OPERATIONS, "create": {**create, "responses": {**create["responses"], 429: refused}}}
+    if user_id_max == USER_ID_LENGTH:
+        return described
+    return {name: _with_user_ids_of(operation, user_id_max) for name, operation in described.items()}
+
+
+def _with_user_ids_of(operation: dict[str, Any], longest: int) -> dict[str, Any]:
+    """Describe an operation with longer ids of users, in what it takes and in what it answers."""
+    responses = {
+        status: {**answer, "model": with_user_ids_of(answer["model"], longest)}
+        if answer.get("model") is ReportJob
+        else answer
+        for status, answer in operation["responses"].items()
+    }
+    extra = operation["openapi_extra"]
+    if "requestBody" in extra:
+        schema = _inline(with_user_ids_of(CreateReportJob, longest))
+        body = {**extra["requestBody"], "content": {"application/json": {"schema": schema}}}
+        extra = {**extra, "requestBody": body}
+    return {**operation, "responses": responses, "openapi_extra": extra}
 
 
 def openapi_document(
-    prefix: str, *, has_cancel: bool = False, rate_window_s: int | None = 600
+    prefix: str,
+    *,
+    has_cancel: bool = False,
+    rate_window_s: int | None = 600,
+    user_id_max: int = USER_ID_LENGTH,
 ) -> dict[str, Any]:
     """Write the OpenAPI 3.1 document of the endpoints, as a host's own under FastAPI has it.
 
-    `rate_window_s` as in `operations`; by default the setting's own default.
+    `rate_window_s` and `user_id_max` as in `operations`; by default the settings' own defaults.
     """
-    described = operations(rate_window_s=rate_window_s)
-    models = (CreateReportJob, DownloadUrl, Problem, ReportJob)
+    described = operations(rate_window_s=rate_window_s, user_id_max=user_id_max)
+    taken = with_user_ids_of(CreateReportJob, user_id_max)
+    models = (taken, DownloadUrl, Problem, with_user_ids_of(ReportJob, user_id_max))
     _, schemas = models_json_schema(
-        [(model, "validation" if model is CreateReportJob else "serialization") for model in models],
+        [(model, "validation" if model is taken else "serialization") for model in models],
         ref_template="#/components/schemas/{model}",
     )
     return {

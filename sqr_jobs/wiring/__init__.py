@@ -83,7 +83,9 @@ def mount(report_jobs: Callable[[], ReportJobs] | ReportJobs, *, has_own_login: 
         _ = system.factory_path(), system.producer()  # what is missing shows now
     _ = system.intake, system.limiter, system.documents  # a wrong setting shows now, not at the first request
     if url := parts.broker_url(system.settings):
-        parts.ringing_broker_for(url, system.identity)  # the one that rings is made in its own process
+        parts.ringing_broker_for(
+            url, system.identity.of_service
+        )  # the one that rings is made in its own process
     if system.endpoints.needs_caller and not has_own_login:
         raise ConfigurationError(
             "No token can be judged. Set SQR_JOBS_JWT_KEY or SQR_JOBS_JWT_JWKS_URL, pass authenticator=… to "

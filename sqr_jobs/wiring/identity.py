@@ -1,6 +1,7 @@
 """Which database a service works on, as the name that its keys in a shared Redis carry."""
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from sqr_jobs.wiring import parts
 
@@ -25,7 +26,16 @@ class Identity:
         if self._known is None:
             from sqr_jobs.adapters.sql import SqlJobUpkeep  # noqa: PLC0415 - a render child needs no SQLAlchemy
 
-            system = self._system
-            jobs = SqlJobUpkeep(system.database, policy=parts.policy_for(system.settings))
+            system, settings = self._system, self._system.settings
+            jobs = SqlJobUpkeep(
+                system.database, service=settings.service_name, policy=parts.policy_for(settings)
+            )
             self._known = jobs.database_identity()
         return self._known
+
+    def of_service(self) -> str:
+        """Return what the service's keys in a shared Redis carry: its database and its name, quoted.
+
+        Raises `DatabaseUnavailable`.
+        """
+        return f"{self()}:{quote(self._system.settings.service_name, safe='')}"

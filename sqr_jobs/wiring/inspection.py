@@ -88,7 +88,7 @@ def rehearse_job(system: "System") -> None:
     """
     from sqr_jobs.adapters.sql import rehearse  # noqa: PLC0415
 
-    rehearse(system.database, system.intake)
+    rehearse(system.database, system.intake, service=system.settings.service_name)
 
 
 def broker_address(system: "System") -> str:
@@ -128,7 +128,7 @@ def rehearse_message(system: "System") -> None:
     url = parts.broker_url(system.settings) or ""
     worker = parts.working_broker_for(
         url,
-        system.identity,
+        system.identity.of_service,
         threads=1,
         lifecycle=dramatiq.Middleware(),
         rings=OwnRings(queue_name=QUEUE, actor_name=ACTOR, room=1),
@@ -158,7 +158,7 @@ def hit_shared_limiter(system: "System", org_id: str, limit: RateLimit) -> float
     limiter, taken = (
         shared_limiter_for(
             url,
-            identity=system.identity,
+            identity=system.identity.of_service,
             setting=parts.limiter_setting(system.settings),
             timeout_s=_PATIENCE_S,
         ),

@@ -36,6 +36,7 @@ from sqr_jobs.wiring.inspection import serves
 from sqr_jobs.wiring.made_once import made_once
 from sqr_jobs.wiring.quotas import Quotas
 from sqr_jobs.wiring.upkeep import check_lifetimes, maintenance_of
+from sqr_jobs.worker_name import worker_name
 
 if TYPE_CHECKING:
     import dramatiq
@@ -90,6 +91,7 @@ class System(Forkable):
         self._users = users
         self.templates = templates
         self.factory = settings.factory
+        self.user_id_max = settings.user_id_max
         self.quotas = Quotas(settings, choose_rate_limit)
         self.lifetimes = Lifetimes(
             deadline_s=settings.deadline_s,
@@ -136,7 +138,7 @@ class System(Forkable):
         """The job store as the endpoints use it."""
         from sqr_jobs.adapters.sql import SqlJobIntake  # noqa: PLC0415
 
-        return SqlJobIntake(self.database)
+        return SqlJobIntake(self.database, service=self.settings.service_name)
 
     @made_once
     def history(self) -> "SqlJobHistory":
@@ -148,7 +150,7 @@ class System(Forkable):
     @made_once
     def limiter(self) -> RateLimiter:
         """The rate limiter in front."""
-        return parts.limiter_for(self.settings, self.identity)
+        return parts.limiter_for(self.settings, self.identity.of_service)
 
     def rate_limit(self, caller: Caller) -> RateLimit:
         """How much the caller's org may ask for."""
@@ -192,6 +194,7 @@ class System(Forkable):
             authenticator=self.authenticator,
             prefix=settings.prefix,
             max_body_bytes=settings.max_body_bytes,
+            user_id_max=settings.user_id_max,
             create_scope=settings.create_scope,
             read_scope=settings.read_scope,
             public_url=settings.public_url,
@@ -225,6 +228,9 @@ class System(Forkable):
         settings = self.settings
         execution = SqlJobExecution(
             self.database,
+            service=settings.service_name,
+            worker=worker_name(),
+            templates=self.templates.refs(),
             lease_ms=round(settings.lease_s * 1000),
             policy=parts.policy_for(settings),
         )
@@ -270,7 +276,7 @@ class System(Forkable):
         rings = OwnRings(queue_name=QUEUE, actor_name=ACTOR, room=threads)
         lifecycle = WorkerLifecycle(lambda: self.service(rings), threads=threads)
         broker = parts.working_broker_for(
-            url, self.identity, threads=threads, lifecycle=lifecycle, rings=rings
+            url, self.identity.of_service, threads=threads, lifecycle=lifecycle, rings=rings
         )
         declare_actors(broker, lifecycle.process)
         return broker
@@ -278,14 +284,14 @@ class System(Forkable):
     @made_once
     def relaying_broker(self) -> "ObservableBroker":
         """The relay's own broker: no request waits for it, so it may be patient where those may not."""
-        return parts.relaying_broker_for(parts.broker_url(self.settings) or "", self.identity)
+        return parts.relaying_broker_for(parts.broker_url(self.settings) or "", self.identity.of_service)
 
     @made_once
     def _broker(self) -> "ObservableBroker":
         url = parts.broker_url(self.settings)
         if url is None:
             raise QueueUnavailable("The embedded worker is not started yet; it rings for itself when it is.")
-        return parts.ringing_broker_for(url, self.identity)
+        return parts.ringing_broker_for(url, self.identity.of_service)
 
     def _embedded_service(self) -> WorkerService:
         from sqr_jobs.actors import declare_actors  # noqa: PLC0415

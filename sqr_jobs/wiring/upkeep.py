@@ -24,9 +24,10 @@ def operations_of(system: "System") -> Operations:
 
     return Operations(
         reports=system.reports,
-        jobs=SqlJobOperations(system.database),
+        jobs=SqlJobOperations(system.database, service=system.settings.service_name),
         history=system.history,
         documents=lambda: system.documents,
+        service=system.settings.service_name,
     )
 
 
@@ -36,12 +37,18 @@ def maintenance_of(system: "System", *, is_worker: bool, own: OwnDoorbell | None
 
     settings = system.settings
     return Maintenance(
-        jobs=SqlJobUpkeep(system.database, policy=parts.policy_for(settings)),
+        jobs=SqlJobUpkeep(
+            system.database,
+            service=settings.service_name,
+            templates=system.templates.refs(),
+            policy=parts.policy_for(settings),
+        ),
         queue=relay_queue_of(system, is_worker=is_worker),
         relay_interval_s=settings.relay_interval_s,
         reaper_interval_s=settings.reaper_interval_s,
         retention=_retention_of(system),
         is_worker=is_worker,
+        service=settings.service_name,
         templates=[str(template) for template in system.templates.refs()],
         version=importlib.metadata.version("sqr-jobs"),
         own=own,
@@ -63,8 +70,9 @@ def _retention_of(system: "System") -> Retention:
     """Make what deletes objects and rows whose time is over."""
     from sqr_jobs.adapters.sql import SqlJobRetention  # noqa: PLC0415
 
-    lifetime_ms = round(system.settings.job_lifetime_s * 1000)
-    jobs = SqlJobRetention(system.database, job_lifetime_ms=lifetime_ms)
+    settings = system.settings
+    lifetime_ms = round(settings.job_lifetime_s * 1000)
+    jobs = SqlJobRetention(system.database, service=settings.service_name, job_lifetime_ms=lifetime_ms)
     return Retention(jobs=jobs, documents=system.documents)
 
 

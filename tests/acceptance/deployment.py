@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
 import httpx
 import psutil
@@ -212,13 +213,14 @@ class Deployment:
 
     @cached_property
     def queue_key(self) -> str:
-        """The key of the messages' list in Redis, which carries the database's identity."""
+        """The key of the messages' list in Redis, which carries the database's identity and the service."""
         with self.database.read() as connection:
-            return f"sqr_jobs:{connection.execute(select(identity.c.identity)).scalar_one()}:sqr_jobs"
+            database = connection.execute(select(identity.c.identity)).scalar_one()
+        return f"sqr_jobs:{database}:{quote(PREFIX, safe='')}:sqr_jobs"
 
     def job(self, job_id: str, org: str = "acme") -> Job:
         """Read a job's row as it is, without settling it."""
-        job = SqlJobIntake(self.database).find(org, job_id)
+        job = SqlJobIntake(self.database, service=PREFIX).find(org, job_id)
         assert job is not None
         return job
 

@@ -38,7 +38,7 @@ def test_an_erasure_prints_its_receipt_and_names_nobody_in_it(
     assert sorted(receipt.pop("jobIds")) == sorted([complete.job_id, waiting.job_id])
     assert receipt.pop("erasedAt").endswith("Z")
     counted = {"jobs": 2, "cancelled": 1, "causes": 0, "idempotencyKeys": 0, "objects": 1}
-    assert receipt == {"complete": True, **counted}
+    assert receipt == {"complete": True, "service": "/v1/document/api", **counted}
     assert "U-1" not in out
     assert not (documents / complete.job_id).exists()
     assert read(service, failed.job_id).user_id == "U-RAISE"

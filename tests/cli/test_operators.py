@@ -14,6 +14,7 @@ from sqr_jobs.adapters.sql.tables import audit, job
 from sqr_jobs.errors import DocumentsUnavailable
 from sqr_jobs.operations import Operations
 from sqr_jobs.wiring import system_of
+from sqr_jobs.worker_name import worker_name
 from tests.cli.operators import Run, begun, made, read
 from tests.host import reports as host
 
@@ -27,16 +28,18 @@ def test_one_job_is_shown_with_its_attempts_and_their_causes(service: ReportJobs
     lines = out.splitlines()
     assert status == 0
     assert f"{'job':<16}{mine.job_id}" in lines
+    assert f"{'service':<16}/v1/document/api" in lines
     assert f"{'error':<16}REPORT_DATA_UNAVAILABLE" in lines
     history = lines[lines.index("") + 1 :]
     assert [line.split("  ", 1)[1].strip() for line in history[:2]] == [
         "attempt 0  new -> QUEUED (create)",
-        "attempt 1  QUEUED -> RUNNING (claim)",
+        f"attempt 1  QUEUED -> RUNNING (claim)  worker {worker_name()}",
     ]
     assert history[2].endswith("attempt 1  RUNNING -> FAILED (fail)  REPORT_DATA_UNAVAILABLE")
     assert history[3] == "    ConnectionError: no data on U-NODATA"
     shown = json.loads(run("jobs", mine.job_id, "--json")[1])
     assert [event["why"] for event in shown["history"]] == ["create", "claim", "fail"]
+    assert [event["worker"] for event in shown["history"]] == [None, worker_name(), None]
     assert shown["history"][2]["cause"] == "ConnectionError: no data on U-NODATA"
 
 

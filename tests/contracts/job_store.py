@@ -1,7 +1,7 @@
 """The six parts of the job store over one database, and what their tests say again and again."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,7 +28,9 @@ __all__ = [
     "LEASE_S",
     "NO_CEILING",
     "RETENTION_S",
+    "SERVICE",
     "TEMPLATE",
+    "WORKER",
     "JobStore",
     "document_of",
 ]
@@ -39,26 +41,33 @@ LEASE_S = 30
 RETENTION_S = 86_400
 JOB_LIFETIME_S = 30 * 86_400
 TEMPLATE = TemplateRef(name="report", version="v1")
+SERVICE = "/v1/document/api"
+WORKER = "vm:804 0.1.0"
 
 
 class JobStore:
     """The job store, with a clock that tests move and a jitter that they choose."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, *, service: str = SERVICE, templates: Sequence[TemplateRef] | None = None
+    ) -> None:
         self.database = database
         self.jitter = 0.0
         policy = RetryPolicy()
-        self.intake = SqlJobIntake(database)
+        self.intake = SqlJobIntake(database, service=service)
         self.execution = SqlJobExecution(
             database,
+            service=service,
+            worker=WORKER,
+            templates=templates,
             lease_ms=LEASE_S * 1000,
             policy=policy,
             jitter=lambda: self.jitter,
         )
-        self.upkeep = SqlJobUpkeep(database, policy=policy)
+        self.upkeep = SqlJobUpkeep(database, service=service, templates=templates, policy=policy)
         self.history = SqlJobHistory(database)
-        self.retention = SqlJobRetention(database, job_lifetime_ms=JOB_LIFETIME_S * 1000)
-        self.operations = SqlJobOperations(database)
+        self.retention = SqlJobRetention(database, service=service, job_lifetime_ms=JOB_LIFETIME_S * 1000)
+        self.operations = SqlJobOperations(database, service=service)
 
     def create(
         self,

@@ -18,7 +18,7 @@ from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.job import IdempotencyKey, Reservation
 from sqr_jobs.domain.states import JobState
 from sqr_jobs.domain.upkeep import JobSearch
-from tests.contracts.job_store import JobStore
+from tests.contracts.job_store import SERVICE, JobStore
 from tests.databases import host_engine_for
 
 KEY = IdempotencyKey(key_hash="a" * 64, fingerprint="b" * 64)
@@ -171,6 +171,7 @@ def _a_day(store: JobStore) -> None:
     store.intake.release(reservation)
     again = store.intake.reserve("acme", KEY)
     assert isinstance(again, Reservation)
+    assert store.intake.answered("other", KEY) is None
     done = store.create("U1", reservation=again)
     assert (store.upkeep.count_due(), list(store.upkeep.due(5))) == (1, [done.job_id])
     claim = store.claim(done.job_id)
@@ -185,6 +186,8 @@ def _a_day(store: JobStore) -> None:
     lost = store.claim()
     store.move_clock_to_expiry(lost)
     assert store.upkeep.reap_leases(5) == 1
+    assert (store.upkeep.rewind(5), store.upkeep.note_unknown(5)) == (0, 0)
+    assert list(store.upkeep.unknown_templates()) == []
     store.move_clock_to_deadline(lost.job.job_id)
     assert store.upkeep.reap_deadlines(5) == 1
     late = store.create("U4")
@@ -199,8 +202,8 @@ def _a_day(store: JobStore) -> None:
 
 def _the_day_after(store: JobStore, job_id: str) -> None:
     """Look at what there was, erase a person, collect what was stored, and forget it all."""
-    operations = SqlJobOperations(store.database)
-    retention = SqlJobRetention(store.database, job_lifetime_ms=1000)
+    operations = SqlJobOperations(store.database, service=SERVICE)
+    retention = SqlJobRetention(store.database, service=SERVICE, job_lifetime_ms=1000)
     jobs = [job.job_id for job in operations.search(JobSearch(org_id="acme"))]
     assert len(jobs) == 5
     last = store.create("U6")

@@ -16,7 +16,7 @@ from sqr_jobs.adapters.sql.tables import audit, idempotency, job
 from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.states import JobState
 from sqr_jobs.errors import ConfigurationError, DatabaseUnavailable
-from tests.contracts.job_store import JobStore, document_of
+from tests.contracts.job_store import SERVICE, JobStore, document_of
 from tests.contracts.sockets import silent_server
 from tests.databases import DATABASES, SERVERS
 from tests.servers.ports import free_port, wait_until
@@ -101,7 +101,7 @@ def test_a_rehearsal_stores_nothing_and_no_worker_sees_its_job(
         return move(*arguments, **options)
 
     monkeypatch.setattr(rehearsal, "move", look_and_move)
-    rehearsal.rehearse(database, store.intake)
+    rehearsal.rehearse(database, store.intake, service=SERVICE)
     assert seen == [0]
     with database.read() as connection:
         for table in (job, audit, idempotency):

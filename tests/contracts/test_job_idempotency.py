@@ -4,7 +4,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import select
 
+from sqr_jobs.adapters.sql.tables import idempotency
 from sqr_jobs.domain.job import IdempotencyKey, Job, Reservation
 from sqr_jobs.domain.states import JobState
 from sqr_jobs.errors import IdempotencyKeyInUse, IdempotencyKeyReused, JobAlreadyActive
@@ -92,6 +94,23 @@ def test_releasing_what_was_recorded_changes_nothing(store: JobStore) -> None:
     store.create(reservation=reservation)
     store.intake.release(reservation)
     assert isinstance(store.intake.reserve("acme", KEY), Job)
+
+
+def test_releasing_a_reservation_deletes_its_own_only(store: JobStore) -> None:
+    """A request that was slow to be refused must not free the key that another one holds by now."""
+    late = _reserved(store)
+    store.move_clock(11)
+    _reserved(store)
+    store.intake.release(late)
+    with pytest.raises(IdempotencyKeyInUse):
+        store.intake.answered("acme", KEY)
+
+
+def test_looking_for_a_key_writes_nothing(store: JobStore) -> None:
+    """A flood of new keys over the limit leaves no rows."""
+    assert store.intake.answered("acme", KEY) is None
+    with store.database.read() as connection:
+        assert connection.execute(select(idempotency.c.key_hash)).all() == []
 
 
 def test_a_key_is_not_recorded_when_its_job_is_refused(store: JobStore) -> None:

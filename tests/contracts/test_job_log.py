@@ -13,7 +13,7 @@ from sqr_jobs.adapters.sql.after_commit import after_commit
 from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.job import IdempotencyKey, Reservation
 from sqr_jobs.errors import DatabaseUnavailable, IdempotencyKeyInUse
-from tests.contracts.job_store import JobStore
+from tests.contracts.job_store import WORKER, JobStore
 from tests.databases import host_engine_for
 
 
@@ -77,7 +77,11 @@ def test_each_transition_is_told_once_with_what_belongs_to_it(store: JobStore, l
         mine = [record for record in log.records if record.job == told]
         assert [record.attempt for record in mine] == [event.attempt for event in history]
         assert [record.error_code for record in mine] == [event.error_code for event in history]
+        assert [record.worker for record in mine] == [event.worker for event in history]
         assert {record.org for record in mine} == {"acme"}
+    lines = [record.getMessage() for record in log.records]
+    assert f"job {job_id}: QUEUED -> RUNNING (claim by {WORKER})" in lines
+    assert f"job {job_id}: RUNNING -> RETRY_WAIT (lose lease: lease of {WORKER} lost)" in lines
     assert {record.levelname for record in log.records} == {"INFO"}
     assert log.records[0].getMessage() == f"job {job_id}: new -> QUEUED (create)"
     assert log.records[-1].getMessage() == f"job {failed.job.job_id}: RUNNING -> FAILED (fail)"

@@ -9,7 +9,7 @@ from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.job import Claim, IdempotencyKey, Reservation
 from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.errors import ConfigurationError, RateLimited
-from tests.contracts.job_store import JOB_LIFETIME_S, RETENTION_S, JobStore
+from tests.contracts.job_store import JOB_LIFETIME_S, RETENTION_S, SERVICE, JobStore
 
 HOUR_S = 3_600
 
@@ -189,7 +189,7 @@ def test_no_row_is_deleted_that_the_ceiling_still_counts(store: JobStore) -> Non
     """I12: rows are what is counted; the settings allow no job to live shorter than the window."""
     day_s = 86_400
     ceiling = RateLimit(requests=3, window_s=day_s)
-    retention = SqlJobRetention(store.database, job_lifetime_ms=day_s * 1000)
+    retention = SqlJobRetention(store.database, service=SERVICE, job_lifetime_ms=day_s * 1000)
     for number in range(3):
         store.operations.cancel(store.create(f"U{number}", ceiling=ceiling))
     store.move_clock(day_s - 5)

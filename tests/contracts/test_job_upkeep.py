@@ -10,7 +10,7 @@ from sqr_jobs.adapters.sql import SqlJobUpkeep
 from sqr_jobs.adapters.sql.tables import job
 from sqr_jobs.domain.failures import JobErrorCode, RetryPolicy
 from sqr_jobs.domain.states import JobState
-from tests.contracts.job_store import JobStore, document_of
+from tests.contracts.job_store import SERVICE, WORKER, JobStore, document_of
 from tests.databases import SERVERS
 
 
@@ -20,13 +20,14 @@ def _reaper_interrupted_by(store: JobStore, happening: Callable[[], object]) -> 
     class Interrupted:
         is_sqlite = store.database.is_sqlite
         now = store.database.now
+        now_as_bound = store.database.now_as_bound
         read = store.database.read
 
         def begin(self):
             happening()
             return store.database.begin()
 
-    return SqlJobUpkeep(Interrupted(), policy=RetryPolicy())
+    return SqlJobUpkeep(Interrupted(), service=SERVICE, policy=RetryPolicy())
 
 
 def test_due_jobs_are_counted_and_named_oldest_first(store: JobStore) -> None:
@@ -73,7 +74,8 @@ def test_the_history_tells_of_a_lost_worker(store: JobStore) -> None:
     event = store.history.history(claim.job.job_id)[-1]
     assert (event.why, event.attempt, event.token) == ("lose lease", 1, claim.token)
     assert (event.from_state, event.to_state) == (JobState.RUNNING, JobState.RETRY_WAIT)
-    assert event.error_code is JobErrorCode.WORKER_LOST
+    assert (event.error_code, event.worker) == (JobErrorCode.WORKER_LOST, WORKER)
+    assert event.worker == store.history.history(claim.job.job_id)[1].worker
 
 
 def test_a_job_that_lost_its_third_worker_is_failed(store: JobStore) -> None:
@@ -208,32 +210,16 @@ def test_the_deadline_keeps_the_last_failure_for_operators(store: JobStore) -> N
     assert "STORAGE_UNAVAILABLE" in (store.history.history(claim.job.job_id)[-1].cause or "")
 
 
-@pytest.mark.parametrize("code", [JobErrorCode.TEMPLATE_NOT_FOUND, JobErrorCode.RENDER_START_FAILED])
-def test_a_job_that_no_worker_was_able_to_make_says_so_at_its_deadline(
-    store: JobStore, code: JobErrorCode
-) -> None:
-    """A deployment that forgot a template, or can't start a child, is not a slow one."""
+def test_a_job_whose_child_never_started_says_so_at_its_deadline(store: JobStore) -> None:
+    """A deployment whose workers can't start a child is not a slow one."""
     claim = store.claimed(lifetime_s=300)
-    cause = "the factory raised: no licence"
+    cause, code = "the factory raised: no licence", JobErrorCode.RENDER_START_FAILED
     store.execution.give_back(claim, delay_ms=5_000, code=code, cause=cause)
     assert store.history.history(claim.job.job_id)[-1].cause == cause
     assert store.read(claim.job.job_id).failures == 0
     store.move_clock_to_deadline(claim.job.job_id)
     store.upkeep.reap_deadlines(100)
     assert store.read(claim.job.job_id).error_code is code
-
-
-def test_a_job_that_was_being_made_at_its_deadline_ran_out_of_time(store: JobStore) -> None:
-    """TEMPLATE_NOT_FOUND means that no worker knew the template: the one that was at work did."""
-    first = store.claimed(lifetime_s=300)
-    store.execution.give_back(first, delay_ms=5_000, code=JobErrorCode.TEMPLATE_NOT_FOUND)
-    store.move_clock(290)
-    claim = store.claim(first.job.job_id)
-    store.move_clock(5)
-    assert store.renew(claim)
-    store.move_clock_to_deadline(first.job.job_id)
-    store.upkeep.reap_deadlines(100)
-    assert store.read(first.job.job_id).error_code is JobErrorCode.DEADLINE_EXCEEDED
 
 
 @pytest.mark.parametrize("database", SERVERS, indirect=True)

@@ -94,7 +94,7 @@ def test_the_rule_that_the_manual_gives_is_enough_and_lets_nobody_else_in(
         with Redis.from_url(url) as client, pytest.raises(NoPermissionError):
             client.get("another program's")
         system = service("here", url)
-        broker = working_broker(url, system.identity, threads=1, middleware=[])
+        broker = working_broker(url, system.identity.of_service, threads=1, middleware=[])
         broker.maintenance_chance = 1_000_000  # so that each fetch looks for dead workers too
         broker.heartbeat_timeout = 0
         declare_actors(broker, lambda job_id: processed.append(job_id) or True)

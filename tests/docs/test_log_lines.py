@@ -75,7 +75,7 @@ def test_the_example_writes_what_the_page_shows(example_path: None) -> None:
         "from sqr_jobs.logs import job_fields\n"
         "from tests.unit.fakes import claim_of\n"
         "job = claim_of().job\n"
-        "more = {'from_state': 'QUEUED', 'why': 'claim', 'error_code': None}\n"
+        "more = {'from_state': 'QUEUED', 'why': 'claim', 'error_code': None, 'worker': 'vm:804 0.1.0'}\n"
         "logger = logging.getLogger('sqr_jobs.jobs')\n"
         "logger.info('job %s: QUEUED -> RUNNING (claim)', job.job_id, extra=job_fields(job, **more))\n"
         "try: 1 / 0\n"

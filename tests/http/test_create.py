@@ -160,3 +160,17 @@ def claim(client: Client, job_id: str) -> Any:
 def _at_once(count: int, ask: Callable[[int], Reply]) -> list[Reply]:
     with ThreadPoolExecutor(count) as threads:
         return list(threads.map(ask, range(count)))
+
+
+def test_a_host_may_have_longer_ids(serve: Serve) -> None:
+    """Most hosts' users are UUIDs; what is stored, shown and refused goes by the setting."""
+    client, user_id = serve(user_id_max=38), f"U-{uuid.uuid4()}"
+    client.keeps_contract = False  # which knows the default alone
+    reply = client.post({"userId": user_id})
+    assert (reply.status, reply.json()["userId"]) == (202, user_id)
+    assert client.status(reply.json()["jobId"]).json()["userId"] == user_id
+    refused = client.post({"userId": user_id + "x"})
+    assert (refused.status, refused.json()["detail"]) == (
+        400,
+        "userId must have 1 to 38 characters; this one has 39.",
+    )

@@ -1,9 +1,11 @@
 """`Idempotency-Key`: a creation that is sent again is answered again, and made once."""
 
 import time
+from typing import Any
 
 import pytest
 import time_machine
+from sqlalchemy import event
 
 from sqr_jobs.adapters.sql.idempotency import SqlIdempotency
 from tests.host.reports import people
@@ -135,6 +137,23 @@ def test_a_refused_rate_leaves_the_key_free(serve: Serve) -> None:
     client.move_clock(60_000)
     with time_machine.travel(time.time() + 60.5, tick=False):
         assert post_with_key(client).status == 202
+
+
+def test_a_flood_of_new_keys_over_the_limit_writes_nothing(serve: Serve) -> None:
+    """One org could make the database work for all: over its limit a key is looked up, and no more."""
+    client = serve(rate_limit=1)
+    first = post_with_key(client)
+    written: list[str] = []
+
+    @event.listens_for(client.system.database.engine, "before_cursor_execute")
+    def _note(*arguments: Any) -> None:
+        if not arguments[2].startswith("SELECT"):
+            written.append(arguments[2])
+
+    replies = [post_with_key(client, b'{"userId": "U-2"}', key=f"new-{number}") for number in range(20)]
+    assert {(reply.status, quota_left(reply)) for reply in replies} == {(429, "r=0")}
+    assert written == []
+    assert post_with_key(client).body == first.body
 
 
 def test_an_unexpected_fault_leaves_the_key_free(client: Client) -> None:

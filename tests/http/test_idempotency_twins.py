@@ -93,13 +93,13 @@ def test_a_twin_waits_for_the_commit_of_the_first(client: Client) -> None:
     """The repetition of a request that is still being answered gets that request's answer."""
     with _being_answered(client) as (gate, threads):
         looked = threading.Event()
-        reserve = client.system.intake.reserve
+        answered = client.system.intake.answered
 
         def look(*arguments: Any) -> Any:
             looked.set()
-            return reserve(*arguments)
+            return answered(*arguments)
 
-        client.system.intake.reserve = look  # type: ignore[method-assign]
+        client.system.intake.answered = look  # type: ignore[method-assign]
         twin = threads.submit(post_with_key, client)
         assert looked.wait(timeout=10)
         assert not twin.done()

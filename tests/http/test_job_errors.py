@@ -4,10 +4,13 @@ from typing import Any
 
 import pytest
 
+from sqr_jobs import ReportJobs, build_report_jobs
 from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.errors import AttemptFailed, DocumentsUnavailable
 from sqr_jobs.wiring import system_of
+from tests.host import reports as host
 from tests.http.clients import Client
+from tests.http.conftest import Serve
 
 pytestmark = pytest.mark.both_forms
 
@@ -90,31 +93,55 @@ def test_a_job_whose_workers_die_ends_after_the_third(client: Client) -> None:
     assert (shown["errorCode"], shown["attempts"]) == ("WORKER_LOST", 3)
 
 
-@pytest.mark.parametrize("code", ["TEMPLATE_NOT_FOUND", "RENDER_START_FAILED"])
-def test_a_job_that_no_worker_is_able_to_make_waits_until_its_deadline(client: Client, code: str) -> None:
-    """A deployment may be under way, so a worker that is able to may still come."""
-    client.system.producer = lambda: _Failing(code)  # type: ignore[method-assign]
+def test_a_job_whose_render_child_lacks_the_template_is_tried_until_its_deadline(client: Client) -> None:
+    """TEMPLATE_NOT_FOUND: a deployment may be under way, so a worker that knows it may still come."""
+    client.system.producer = lambda: _Failing("TEMPLATE_NOT_FOUND")  # type: ignore[method-assign]
+    job_id = client.create()
+    for delay_ms in (5_000, 10_000, 20_000, 40_000, 60_000, 60_000):
+        assert client.work(job_id)
+        client.move_clock(delay_ms - 2_000)
+        assert not client.work(job_id)
+        assert client.status(job_id).json()["status"] == "IN_PROGRESS"
+        client.move_clock(2_000)
+    client.move_clock(105_000)
+    assert client.status(job_id).json()["errorCode"] == "TEMPLATE_NOT_FOUND"
+
+
+def test_a_job_whose_child_never_starts_is_tried_until_its_deadline(client: Client) -> None:
+    """RENDER_START_FAILED: another worker may be able to, so it waits 5 s and no longer."""
+    client.system.producer = lambda: _Failing("RENDER_START_FAILED")  # type: ignore[method-assign]
     job_id = client.create()
     for _ in range(20):
         assert client.work(job_id)
         assert client.status(job_id).json()["status"] == "IN_PROGRESS"
         client.move_clock(5_000)
-    client.move_clock(180_000)
-    assert client.status(job_id).json()["status"] == "IN_PROGRESS"
-    client.move_clock(21_000)
-    assert client.status(job_id).json()["errorCode"] == code
+    client.move_clock(201_000)
+    assert client.status(job_id).json()["errorCode"] == "RENDER_START_FAILED"
 
 
-def test_a_template_that_another_worker_knows_is_made_by_that_one(client: Client) -> None:
-    """In the minutes of a deployment, workers of the old version hand the new one's jobs on."""
-    job_id = client.create()
-    client.system.producer = lambda: _Failing("TEMPLATE_NOT_FOUND")  # type: ignore[method-assign]
-    assert client.work(job_id)
-    del client.system.producer  # the next worker is another one
-    assert not client.work(job_id)
-    client.move_clock(5_000)
-    assert client.work(job_id)
-    assert client.status(job_id).json()["status"] == "COMPLETE"
+class _Newer(host.Report, name="report", version="v2"):
+    """What the web process registers, and the workers of the day before do not."""
+
+
+def _newer() -> ReportJobs:
+    return build_report_jobs(users=host.people, templates=[host.Report(), _Newer()])
+
+
+def test_a_worker_of_the_version_before_leaves_jobs_to_those_that_know_their_template(serve: Serve) -> None:
+    """In the minutes of a deployment: no loop of claims, no wait; without the others, the code says why."""
+    client = serve(_newer)
+    older = system_of(host.report_jobs())
+    made, forgotten = client.create("U-1"), client.create("U-2")
+    for _ in range(3):
+        assert older.service().processor.process(made) is False
+        assert older.maintenance(is_worker=True).run_once()[1] == 0
+    assert client.work(made)
+    shown = client.status(made).json()
+    assert (shown["status"], shown["attempts"], shown["templateVersion"]) == ("COMPLETE", 1, "v2")
+    client.move_clock(301_000)
+    shown = client.status(forgotten).json()
+    assert (shown["errorCode"], shown["attempts"]) == ("TEMPLATE_NOT_FOUND", 0)
+    older.database.close()
 
 
 def test_a_job_that_runs_out_of_time_keeps_the_cause_of_its_last_failure(client: Client) -> None:

@@ -270,6 +270,29 @@ def test_the_longest_wait_is_told_as_it_is_configured(serve_on: Serve) -> None:
     assert "10" not in document["paths"][_PATHS[0]]["post"]["responses"]["429"]["description"]
 
 
+def _longest_ids(document: dict[str, Any]) -> set[int]:
+    taken = _operation(document, _PATHS[0], "post")["requestBody"]["content"]["application/json"]["schema"]
+    answers = [
+        resolved(_operation(document, path, method)["responses"][status], document)
+        for path, method, status in ((_PATHS[0], "post", "202"), (_PATHS[1], "get", "200"))
+    ]
+    schemas = [taken, *(answer["content"]["application/json"]["schema"] for answer in answers)]
+    return {resolved(schema, document)["properties"]["userId"]["maxLength"] for schema in schemas}
+
+
+@pytest.mark.needs("fastapi")
+@pytest.mark.parametrize("longest", [16, 255])
+def test_how_long_a_user_s_id_may_be_is_told_as_it_is_configured(
+    serve_on: Serve, monkeypatch: pytest.MonkeyPatch, capsys: Any, longest: int
+) -> None:
+    """A client that is generated from the document refuses what is longer."""
+    document = serve_on("fastapi", user_id_max=longest).app.openapi()  # type: ignore[attr-defined]
+    assert _longest_ids(document) == {longest}
+    monkeypatch.setenv("SQR_JOBS_USER_ID_MAX", str(longest))
+    assert cli.main(["openapi"]) == 0
+    assert _longest_ids(json.loads(capsys.readouterr().out)) == {longest}
+
+
 def test_the_published_document_tells_it_too(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     """`sqr-jobs openapi` reads the settings."""
     monkeypatch.setenv("SQR_JOBS_RATE_WINDOW_S", "3600")

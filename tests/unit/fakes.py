@@ -193,6 +193,8 @@ class FakeUpkeep:
     def __init__(self, *, due: int = 0, lost: int = 0, overdue: int = 0, lapsed: int = 0) -> None:
         self.jobs = [f"job-{number}" for number in range(due)]
         self.lost, self.overdue, self.lapsed = lost, overdue, lapsed
+        self.future = 0
+        self.unknown: list[TemplateRef] = []
         self.asked: list[str] = []
 
     def count_due(self) -> int:
@@ -204,6 +206,22 @@ class FakeUpkeep:
         """Name the oldest."""
         self.asked.append(f"due {limit}")
         return self.jobs[:limit]
+
+    def unknown_templates(self) -> Sequence[TemplateRef]:
+        """Name those that wait."""
+        return self.unknown
+
+    def note_unknown(self, limit: int) -> int:
+        """Note as many as there are."""
+        self.asked.append(f"note_unknown {limit}")
+        return 0
+
+    def rewind(self, limit: int) -> int:
+        """Move as many as there are."""
+        self.asked.append(f"rewind {limit}")
+        moved = min(limit, self.future)
+        self.future -= moved
+        return moved
 
     def reap_leases(self, limit: int) -> int:
         """Take as many as there are."""

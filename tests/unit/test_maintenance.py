@@ -8,6 +8,7 @@ import pytest
 
 from sqr_jobs import maintenance
 from sqr_jobs.domain.announcement import Announcement
+from sqr_jobs.domain.job import TemplateRef
 from sqr_jobs.errors import DatabaseUnavailable, QueueUnavailable
 from sqr_jobs.maintenance import Maintenance
 from tests.servers.ports import wait_until
@@ -216,6 +217,31 @@ def test_a_worker_that_drains_withdraws_at_once() -> None:
     wait_until(lambda: not queue.announced, seconds=10, what="the withdrawal")
     kept.stop()
     assert queue.announced == {}
+
+
+def test_rows_from_the_future_are_moved_first_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """What they are then reaped for; an operator must look at the clock of the database server."""
+    jobs = FakeUpkeep()
+    jobs.future = 250
+    for _ in range(2):
+        _maintenance(jobs, FakeQueue()).reap()
+    assert jobs.asked[:5] == ["rewind 100"] * 4 + ["reap_deadlines 100"]
+    (record,) = caplog.records
+    assert (record.levelname, record.args) == ("WARNING", (250,))
+
+
+def test_a_worker_notes_jobs_whose_template_it_does_not_know(caplog: pytest.LogCaptureFixture) -> None:
+    """Before deadlines are looked at, with a line per template a minute; `sqr-jobs maintain` does not."""
+    jobs = FakeUpkeep()
+    jobs.unknown = [TemplateRef(name="report", version="v2"), TemplateRef(name="report", version="v3")]
+    worker = _maintenance(jobs, FakeQueue(), is_worker=True)
+    for _ in range(3):
+        worker.reap()
+    assert jobs.asked.index("note_unknown 100") < jobs.asked.index("reap_deadlines 100")
+    assert [record.args for record in caplog.records] == [(ref,) for ref in jobs.unknown]
+    jobs.asked.clear()
+    _maintenance(jobs, FakeQueue()).reap()
+    assert "note_unknown 100" not in jobs.asked
 
 
 def _threads() -> list[str]:

@@ -78,6 +78,7 @@ def _operations(
         jobs=jobs,
         history=SimpleNamespace(history=lambda _job_id: []),
         documents=lambda: documents or FakeDocuments(),
+        service="reports",
     )
 
 

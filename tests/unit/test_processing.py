@@ -196,6 +196,21 @@ def test_a_child_that_did_not_start_gives_the_job_back_uncounted(
     assert caplog.records == []
 
 
+def test_a_missing_template_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    """Each job of a forgotten template would fill the log until its deadline."""
+    workshop = Workshop()
+    levels = []
+    for _ in range(3):
+        workshop.jobs._claim = claim_of()
+        workshop.producer.raises = AttemptFailed(JobErrorCode.TEMPLATE_NOT_FOUND, "no template report v1")
+        with caplog.at_level(logging.DEBUG, "sqr_jobs"):
+            workshop.processor.process()
+        workshop.clock.move(40)
+        levels.append(caplog.records[-1].levelname)
+    assert levels == ["WARNING", "DEBUG", "WARNING"]
+    workshop.keeper.stop()
+
+
 def test_an_attempt_that_is_aborted_gives_its_job_back_at_once(workshop: Workshop) -> None:
     """Another worker has it a moment later, and it counts as no failure."""
     workshop.producer.during = lambda _lease: workshop.processor.abort()

@@ -10,32 +10,43 @@ from sqlalchemy import bindparam, case, func, select, tuple_, update
 
 from sqr_jobs.adapters.sql.after_commit import after_commit
 from sqr_jobs.adapters.sql.engine import Database
-from sqr_jobs.adapters.sql.rows import is_due, job_from_row, move, select_jobs, tell
+from sqr_jobs.adapters.sql.rows import is_due, is_of, job_from_row, move, select_jobs, tell
 from sqr_jobs.adapters.sql.tables import audit, job
-from sqr_jobs.domain.failures import GiveUp, JobErrorCode, RetryPolicy, after_failure
-from sqr_jobs.domain.job import Claim, Document, Job, Renewal
+from sqr_jobs.domain.failures import GiveUp, JobErrorCode, RetryPolicy, after_failure, growing_delay_ms
+from sqr_jobs.domain.job import Claim, Document, Job, Renewal, TemplateRef
 from sqr_jobs.domain.states import JobState, Transition
 
 __all__ = ["SqlJobExecution"]
 
+_UNKNOWN = JobErrorCode.TEMPLATE_NOT_FOUND
+
 
 class SqlJobExecution:
-    """`JobExecution` on SQLAlchemy Core. `jitter` gives numbers in [-1, 1]."""
+    """`JobExecution` on SQLAlchemy Core, for the jobs of one service.
+
+    `templates` are those that this worker knows, by default all: it claims no other job. `worker` names its
+    process in the history. `jitter` gives numbers in [-1, 1].
+    """
 
     def __init__(
         self,
         database: Database,
         *,
+        service: str,
+        worker: str,
+        templates: Sequence[TemplateRef] | None = None,
         lease_ms: int,
         policy: RetryPolicy,
         jitter: Callable[[], float] = lambda: random.uniform(-1, 1),  # noqa: S311 - spreads load, hides nothing
     ) -> None:
         self._database = database
+        self._worker = worker
         self._lease_ms = lease_ms
         self._policy = policy
         self._jitter = jitter
         self._in_time = job.c.deadline_at > database.now
-        due = select_jobs(database).where(is_due(database.now)).with_for_update(skip_locked=True)
+        due = select_jobs(database).where(is_due(database.now, service), is_of(templates))
+        due = due.with_for_update(skip_locked=True)
         self._named = due.where(job.c.job_id == bindparam("job"))
         # A sort would lock every due row, and have the other claimers find none.
         by_index = due.with_hint(job, "FORCE INDEX (sqr_jobs_job_due)", "mysql")
@@ -82,6 +93,8 @@ class SqlJobExecution:
                 updated_at=seen.as_of,
                 lease_token=token,
                 lease_until=min(seen.as_of + self._lease_ms, seen.deadline_at),
+                # This worker knows the template, whatever another one noted.
+                error_code=None if seen.error_code is _UNKNOWN else seen.error_code,
             )
             claimed = move(
                 connection,
@@ -92,7 +105,10 @@ class SqlJobExecution:
                     "attempt": running.attempt,
                     "lease_token": token,
                     "lease_until": running.lease_until,
+                    "lease_ms": self._lease_ms,
+                    "error_code": running.error_code,
                 },
+                worker=self._worker,
             )
         return Claim(job=running, token=token) if claimed else None
 
@@ -145,11 +161,7 @@ class SqlJobExecution:
             held = self._held(connection, claim)
             if held is None:
                 return None
-            same_before = connection.execute(
-                select(func.count())
-                .select_from(audit)
-                .where(audit.c.job_id == held.job_id, audit.c.error_code == code)
-            ).scalar_one()
+            same_before = self._count(connection, held, code)
             decision = after_failure(
                 code,
                 failures=held.failures,
@@ -184,6 +196,8 @@ class SqlJobExecution:
             held = self._held(connection, claim)
             if held is None:
                 return False
+            if code is JobErrorCode.TEMPLATE_NOT_FOUND:
+                delay_ms = growing_delay_ms(delay_ms, same_before=self._count(connection, held, code))
             return move(
                 connection,
                 held,
@@ -202,6 +216,12 @@ class SqlJobExecution:
         """Lock and read the job if it still is this attempt's."""
         row = connection.execute(self._held_row, _shown(claim)).one_or_none()
         return job_from_row(row) if row else None
+
+    def _count(self, connection: Any, held: Job, code: JobErrorCode) -> int:
+        """Count the attempts at a job that ended with this code."""
+        same = select(func.count()).select_from(audit)
+        same = same.where(audit.c.job_id == held.job_id, audit.c.error_code == code)
+        return int(connection.execute(same).scalar_one())
 
     def _has_completed(self, connection: Any, claim: Claim, document: Document) -> bool:
         """Look whether this attempt's own COMMIT, whose answer was lost, came through; then tell of it."""

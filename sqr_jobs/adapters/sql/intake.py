@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Integer, RowMapping, bindparam, func, insert, select
@@ -34,31 +35,33 @@ class _NewOrg(Exception):
 
 
 class SqlJobIntake:
-    """`JobIntake` on SQLAlchemy Core."""
+    """`JobIntake` on SQLAlchemy Core, for the jobs of one service."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, service: str) -> None:
         self._database = database
-        self._idempotency = SqlIdempotency(database)
+        self._service = service
+        self._idempotency = SqlIdempotency(database, service=service)
         self._overdue = is_overdue(database)
+        of_org = (job.c.service == service) & (job.c.org_id == bindparam("org"))
         self._own_job = select_jobs(database).where(
-            job.c.job_id == bindparam("job"), job.c.org_id == bindparam("org"), job.c.user_id != ERASED
+            job.c.job_id == bindparam("job"), of_org, job.c.user_id != ERASED
         )
-        active = (job.c.org_id == bindparam("org")) & (job.c.user_id == bindparam("user"))
+        active = of_org & (job.c.user_id == bindparam("user"))
         active &= job.c.active_slot == 1
         self._active_job = select_jobs(database).where(active)
         newest = (
-            select(job.c.created_at)
+            select(job.c.accepted_at)
             .where(
-                job.c.org_id == bindparam("org"),
-                job.c.created_at > database.now_as_bound - bindparam("window_ms", type_=BigInteger),
+                of_org,
+                job.c.accepted_at > database.now_as_bound - bindparam("window_ms", type_=BigInteger),
             )
-            .order_by(job.c.created_at.desc())
+            .order_by(job.c.accepted_at.desc())
             .limit(bindparam("most", type_=Integer))
             .subquery()
         )
         self._standing = select(
-            func.count(newest.c.created_at).label("accepted"),
-            func.min(newest.c.created_at).label("oldest"),
+            func.count(newest.c.accepted_at).label("accepted"),
+            func.min(newest.c.accepted_at).label("oldest"),
             database.now.label("now"),
             select(job.c.job_id).where(active).scalar_subquery().label("active"),
         )
@@ -85,7 +88,7 @@ class SqlJobIntake:
                 # That one is over: whoever kept a connection while asking for a second could wait for others
                 # who do the same. A host's own transaction goes on; it alone needs two.
                 with self._database.begin() as another:
-                    self._database.dialect.add_org(another, new.org_id)
+                    self._database.dialect.add_org(another, self._service, new.org_id)
             except IntegrityError as error:  # a job that this transaction's snapshot did not show: look again
                 refused_by = type(error.orig).__name__
         raise DatabaseUnavailable(
@@ -96,7 +99,7 @@ class SqlJobIntake:
     def _create(
         self, connection: Connection, new: NewJob, ceiling: RateLimit, reservation: Reservation | None
     ) -> Job:
-        if not self._database.dialect.lock_org(connection, new.org_id):
+        if not self._database.dialect.lock_org(connection, self._service, new.org_id):
             raise _NewOrg
         now, has_active = self._refuse_over_ceiling(connection, new, ceiling)
         if has_active:
@@ -114,16 +117,27 @@ class SqlJobIntake:
             row = connection.execute(self._own_job, {"job": job_id, "org": org_id}).one_or_none()
         return job_from_row(row) if row else None
 
-    def reserve(self, org_id: str, key: IdempotencyKey) -> Reservation | Job:
-        """Reserve a key, or show the job that answered it as it was then."""
+    def answered(self, org_id: str, key: IdempotencyKey) -> Job | None:
+        """Look for the job that answered a key, and show it as it was then; nothing is written."""
         for _ in range(_TRIES):
-            found = self._idempotency.reserve(org_id, key)
-            if isinstance(found, Reservation):
-                return found
+            found = self._idempotency.answered(org_id, key)
+            if found is None:
+                return None
             answered = self.find(org_id, found)
             if answered is not None:
                 return answered.as_created()
             # Erased or deleted between the two looks, and the key with it: look again.
+        raise IdempotencyKeyInUse
+
+    def reserve(self, org_id: str, key: IdempotencyKey) -> Reservation | Job:
+        """Reserve a key, or show the job that answered it as it was then."""
+        for _ in range(_TRIES):
+            reserved = self._idempotency.reserve(org_id, key)
+            if reserved is not None:
+                return reserved
+            answered = self.answered(org_id, key)
+            if answered is not None:
+                return answered
         raise IdempotencyKeyInUse
 
     def release(self, reservation: Reservation) -> None:
@@ -179,11 +193,12 @@ class SqlJobIntake:
         expire(connection, self._overdue, active)
 
     def _insert(self, connection: Connection, new: NewJob, now: int) -> Job:
-        created = new.created(now)
+        created = replace(new.created(now), service=self._service)
         connection.execute(
             _INSERT,
             {
                 "job_id": created.job_id,
+                "service": created.service,
                 "org_id": created.org_id,
                 "user_id": created.user_id,
                 "template": created.template.name,
@@ -193,6 +208,7 @@ class SqlJobIntake:
                 "failures": 0,
                 "crashes": 0,
                 "created_at": now,
+                "accepted_at": now,
                 "updated_at": now,
                 "available_at": now,
                 "deadline_at": created.deadline_at,

@@ -20,14 +20,15 @@ ERASED = ""
 
 
 class SqlJobOperations:
-    """`JobOperations` on SQLAlchemy Core."""
+    """`JobOperations` on SQLAlchemy Core, for the jobs of one service."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, service: str) -> None:
         self._database = database
+        self._jobs = select_jobs(database).where(job.c.service == service)
 
     def search(self, wanted: JobSearch) -> Sequence[Job]:
         """Read the newest jobs that fit."""
-        question = select_jobs(self._database).order_by(job.c.created_at.desc(), job.c.job_id)
+        question = self._jobs.order_by(job.c.created_at.desc(), job.c.job_id)
         for column, value in (
             (job.c.org_id, wanted.org_id),
             (job.c.user_id, wanted.user_id),
@@ -44,7 +45,7 @@ class SqlJobOperations:
     def get(self, job_id: str) -> Job | None:
         """Read one job."""
         with self._database.read() as connection:
-            row = connection.execute(select_jobs(self._database).where(job.c.job_id == job_id)).one_or_none()
+            row = connection.execute(self._jobs.where(job.c.job_id == job_id)).one_or_none()
         return job_from_row(row) if row else None
 
     def cancel(self, job: Job) -> Job:

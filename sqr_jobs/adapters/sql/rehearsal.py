@@ -27,7 +27,7 @@ class _RolledBack(Exception):
     """Leaves the transaction without a commit."""
 
 
-def rehearse(database: Database, intake: SqlJobIntake) -> None:
+def rehearse(database: Database, intake: SqlJobIntake, *, service: str) -> None:
     """Reserve a key, create a job, cancel and delete it by the service's own statements, uncommitted.
 
     Nobody else ever sees the job, so no worker claims it, and only another rehearsal waits for this one's
@@ -44,7 +44,7 @@ def rehearse(database: Database, intake: SqlJobIntake) -> None:
     key = IdempotencyKey(key_hash=secrets.token_hex(32), fingerprint=secrets.token_hex(32))
     try:
         with database.begin() as connection:
-            reservation = SqlIdempotency(database).insert(connection, new.org_id, key)
+            reservation = SqlIdempotency(database, service=service).insert(connection, new.org_id, key)
             created = intake.create(new, _NO_LIMIT, connection=connection, reservation=reservation)
             code = JobErrorCode.CANCELLED
             move(connection, created, Transition.CANCEL, values={"error_code": code}, code=code)

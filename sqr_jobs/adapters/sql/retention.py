@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, ScalarSelect, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, bindparam, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from sqr_jobs.adapters.sql.engine import Database
@@ -15,29 +16,40 @@ from sqr_jobs.errors import ConfigurationError
 
 __all__ = ["SqlJobRetention", "claimed_keys"]
 
+_ABANDONED_MS = 7 * 24 * 3_600 * 1000
+
 
 class SqlJobRetention:
-    """`JobRetention` on SQLAlchemy Core.
+    """`JobRetention` on SQLAlchemy Core, for the jobs of one service.
+
+    Jobs of another service are its own to collect, from its own document store. What it has not done a week
+    after its time, any service does: its workers may be gone for good.
 
     `collect_at` tells since when a job's objects are to be deleted: at first those of attempts that lost,
     since its end; then its document, since that expired; nothing any more where it is NULL. `grace_ms` is how
     much later that is done: no attempt writes any more by then. Each question walks along one index.
     """
 
-    def __init__(self, database: Database, *, job_lifetime_ms: int, grace_ms: int = 3_600_000) -> None:
+    def __init__(
+        self, database: Database, *, service: str, job_lifetime_ms: int, grace_ms: int = 3_600_000
+    ) -> None:
         self._database = database
-        self._job_lifetime_ms = job_lifetime_ms
+        self._service = service
         self._grace_ms = grace_ms
         columns = (job.c.job_id, job.c.collect_at, job.c.document_key, job.c.document_expires_at)
         self._due = (
             select(*columns, database.now.label("as_of"))
-            .where(job.c.collect_at <= self._before(grace_ms))
+            .where(job.c.collect_at <= self._before(grace_ms), self._is_ours(job.c.collect_at, grace_ms))
             .order_by(job.c.collect_at)
             .limit(bindparam("limit"))
         )
         self._old = (
             select(job.c.job_id)
-            .where(job.c.completed_at <= self._before(job_lifetime_ms), job.c.collect_at.is_(None))
+            .where(
+                job.c.completed_at <= self._before(job_lifetime_ms),
+                self._is_ours(job.c.completed_at, job_lifetime_ms),
+                job.c.collect_at.is_(None),
+            )
             .order_by(job.c.completed_at)
             .limit(bindparam("limit"))
         )
@@ -94,6 +106,10 @@ class SqlJobRetention:
                 "DELETE CASCADE or SET NULL."
             ) from None
         return deleted.rowcount
+
+    def _is_ours(self, since: ColumnElement[Any], kept_ms: int) -> ColumnElement[bool]:
+        """Whether a job is this service's, or abandoned by its own."""
+        return (job.c.service == self._service) | (since <= self._before(kept_ms + _ABANDONED_MS))
 
     def _before(self, milliseconds: int) -> ScalarSelect[int]:
         return select(self._database.now - milliseconds).scalar_subquery()

@@ -2,10 +2,23 @@
 
 import functools
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Update, bindparam, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Update,
+    bindparam,
+    case,
+    insert,
+    select,
+    true,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import DBAPIError
 
 from sqr_jobs.adapters.sql.after_commit import after_commit
@@ -20,6 +33,7 @@ from sqr_jobs.logs import job_fields
 __all__ = [
     "expire",
     "is_due",
+    "is_of",
     "is_overdue",
     "job_from_row",
     "move",
@@ -32,6 +46,8 @@ __all__ = [
 _logger = logging.getLogger("sqr_jobs.jobs")
 
 _RECORD = insert(audit)
+_WAITING = sorted(TRANSITIONS[Transition.CLAIM][0])
+_LONGEST_WORKER = 255
 _COLUMNS = [column for column in job.c if column.name != "active_slot"]
 
 
@@ -60,6 +76,7 @@ def job_from_row(row: Row[Any]) -> Job:
         deadline_at=row.deadline_at,
         document_lifetime_ms=row.document_lifetime_ms,
         as_of=row.as_of,
+        service=row.service,
         lease_until=row.lease_until,
         lease_token=row.lease_token,
         completed_at=row.completed_at,
@@ -80,12 +97,20 @@ def state_of(written: str) -> JobState:
         ) from None
 
 
-def is_due(now: ColumnElement[int]) -> ColumnElement[bool]:
-    """Whether a job may be claimed."""
-    sources, _ = TRANSITIONS[Transition.CLAIM]
+def is_of(templates: Sequence[TemplateRef] | None) -> ColumnElement[bool]:
+    """Whether a job's template is one of these; None stands for all."""
+    if templates is None:
+        return true()
+    known = [(ref.name, ref.version) for ref in templates]
+    return tuple_(job.c.template, job.c.template_version).in_(known)
+
+
+def is_due(now: ColumnElement[int], service: str) -> ColumnElement[bool]:
+    """Whether workers of a service may claim a job."""
     return (
         (job.c.active_slot == 1)
-        & job.c.state.in_(sorted(sources))
+        & (job.c.service == service)
+        & job.c.state.in_(_WAITING)
         & (job.c.available_at <= now)
         & (job.c.deadline_at > now)
     )
@@ -99,6 +124,7 @@ def move(
     values: Mapping[str, Any],
     code: JobErrorCode | None = None,
     cause: str | None = None,
+    worker: str | None = None,
 ) -> bool:
     """Carry out one transition if the job still stands as it was seen, with its audit row.
 
@@ -116,23 +142,41 @@ def move(
         "collect_at": ended_at,
         **values,
     }
-    stood = {
+    stood: dict[str, Any] = {
         "seen_job": seen.job_id,
         "seen_state": seen.state,
         "seen_attempt": seen.attempt,
         "seen_token": seen.lease_token,
     }
-    changed = connection.execute(_swap(tuple(written), guards), written | stood)
+    is_end = ended_at is not None
+    if is_end:
+        stood["ended_at"] = ended_at
+    changed = connection.execute(_swap(tuple(written), guards, is_end), written | stood)
     if changed.rowcount != 1:
         return False
     attempt, token = values.get("attempt", seen.attempt), values.get("lease_token") or seen.lease_token
-    record(connection, seen, target, attempt=attempt, token=token, why=transition, code=code, cause=cause)
+    record(
+        connection,
+        seen,
+        target,
+        attempt=attempt,
+        token=token,
+        why=transition,
+        code=code,
+        cause=cause,
+        worker=worker,
+    )
     return True
 
 
 @functools.lru_cache(maxsize=128)
-def _swap(names: tuple[str, ...], guards: tuple[ColumnElement[bool], ...]) -> Update:
+def _swap(names: tuple[str, ...], guards: tuple[ColumnElement[bool], ...], is_end: bool) -> Update:  # noqa: FBT001 - a key of the cache
     """Compose the compare-and-swap once for each kind of change, which takes longer than to carry it out."""
+    values: dict[str, ColumnElement[Any]] = {name: bindparam(name) for name in names}
+    if is_end:
+        # The clock was set back since the creation, and `rewind.py` finds no job that ended in the past.
+        ended_at = bindparam("ended_at", type_=job.c.completed_at.type)
+        values["accepted_at"] = case((job.c.accepted_at > ended_at, ended_at), else_=job.c.accepted_at)
     return (
         update(job)
         .where(
@@ -142,7 +186,7 @@ def _swap(names: tuple[str, ...], guards: tuple[ColumnElement[bool], ...]) -> Up
             job.c.lease_token.is_not_distinct_from(bindparam("seen_token", type_=job.c.lease_token.type)),
             *guards,
         )
-        .values({name: bindparam(name) for name in names})
+        .values(values)
     )
 
 
@@ -156,8 +200,12 @@ def record(
     why: str,
     code: JobErrorCode | None = None,
     cause: str | None = None,
+    worker: str | None = None,
 ) -> None:
-    """Write the audit row of a change, in the transaction of the change itself."""
+    """Write the audit row of a change, in the transaction of the change itself.
+
+    `worker` is the process that claims the job, or the one whose lease is lost.
+    """
     source = None if target is JobState.QUEUED else seen.state
     row = {
         "job_id": seen.job_id,
@@ -169,12 +217,13 @@ def record(
         "why": why,
         "error_code": code,
         "cause": None,
+        "worker": worker[:_LONGEST_WORKER] if worker else None,
     }
     if not (cause and _record_with_cause(connection, row, cause)):
         connection.execute(_RECORD, row)
     after_commit(
         connection,
-        lambda: tell(seen, source, target, attempt=attempt, why=why, code=code),
+        lambda: tell(seen, source, target, attempt=attempt, why=why, code=code, worker=worker),
         in_doubt=lambda: _doubt(seen, source, target, why),
     )
 
@@ -215,10 +264,16 @@ def tell(
     attempt: int,
     why: str,
     code: JobErrorCode | None = None,
+    worker: str | None = None,
 ) -> None:
     """Log a change, once it is committed."""
-    fields = job_fields(job, state=target, attempt=attempt, from_state=source, why=why, error_code=code)
-    _logger.info("job %s: %s -> %s (%s)", job.job_id, source or "new", target, why, extra=fields)
+    fields = job_fields(
+        job, state=target, attempt=attempt, from_state=source, why=why, error_code=code, worker=worker
+    )
+    reason = str(why)
+    if worker is not None:
+        reason += f" by {worker}" if why == Transition.CLAIM else f": lease of {worker} lost"
+    _logger.info("job %s: %s -> %s (%s)", job.job_id, source or "new", target, reason, extra=fields)
 
 
 def _storable(text: str) -> str:
@@ -232,8 +287,11 @@ def is_overdue(database: Database) -> ColumnElement[bool]:
 
 
 def expire(connection: Connection, overdue: ColumnElement[bool], seen: Job) -> bool:
-    """End a job that is past its deadline; by its own code where no worker was able to make it."""
-    unable = seen.state is JobState.RETRY_WAIT and seen.error_code in FAULTS_OF_THE_WORKER
+    """End a job that is past its deadline.
+
+    By its own code where a worker noted that it is not able to make it, and none has claimed the job since.
+    """
+    unable = seen.state.value in _WAITING and seen.error_code in FAULTS_OF_THE_WORKER
     code = seen.error_code if unable and seen.error_code else JobErrorCode.DEADLINE_EXCEEDED
     return move(
         connection,

@@ -51,8 +51,10 @@ job = Table(
     "sqr_jobs_job",
     metadata,
     Column("job_id", _id(36), primary_key=True),
+    # Several services may share the tables: each sees, claims and counts its own jobs.
+    Column("service", _id(64), nullable=False),
     Column("org_id", _id(255), nullable=False),
-    Column("user_id", _id(16), nullable=False),
+    Column("user_id", _id(255), nullable=False),
     Column("template", String(64), nullable=False),
     Column("template_version", String(32), nullable=False),
     Column("state", _STATE, nullable=False),
@@ -60,10 +62,14 @@ job = Table(
     Column("failures", Integer, nullable=False),
     Column("crashes", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    # When the ceiling counts it: its creation, or the moment of a rewind, see `rewind.py`.
+    Column("accepted_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("available_at", BigInteger, nullable=False),
     Column("deadline_at", BigInteger, nullable=False),
     Column("lease_until", BigInteger),
+    # By how much a renewal extends it.
+    Column("lease_ms", BigInteger),
     Column("lease_token", String(32)),
     Column("completed_at", BigInteger),
     Column("error_code", String(64)),
@@ -75,16 +81,16 @@ job = Table(
     Column("document_lifetime_ms", BigInteger, nullable=False),
     # Since when objects of it are to be deleted; NULL while it is active and once there are none.
     Column("collect_at", BigInteger),
-    # 1 while the job is active, else NULL, and NULLs are never equal: one active job per org and user, on
-    # every database.
+    # 1 while the job is active, else NULL, and NULLs are never equal: one active job per service, org and
+    # user, on every database.
     Column(
         "active_slot",
         Integer,
         Computed("CASE WHEN state IN ('QUEUED', 'RUNNING', 'RETRY_WAIT') THEN 1 END", persisted=True),
     ),
-    UniqueConstraint("org_id", "user_id", "active_slot", name="sqr_jobs_one_active_job"),
-    Index("sqr_jobs_job_accepted", "org_id", "created_at"),
-    Index("sqr_jobs_job_due", "active_slot", "available_at"),
+    UniqueConstraint("service", "org_id", "user_id", "active_slot", name="sqr_jobs_one_active_job"),
+    Index("sqr_jobs_job_accepted", "service", "org_id", "accepted_at"),
+    Index("sqr_jobs_job_due", "active_slot", "service", "available_at"),
     Index("sqr_jobs_job_to_collect", "collect_at"),
     Index("sqr_jobs_job_ended", "completed_at"),
     **_OPTIONS,
@@ -104,6 +110,7 @@ identity = Table(
 idempotency = Table(
     "sqr_jobs_idempotency",
     metadata,
+    Column("service", _id(64), primary_key=True),
     Column("org_id", _id(255), primary_key=True),
     Column("key_hash", _id(64), primary_key=True),
     Column("fingerprint", String(64), nullable=False),
@@ -129,6 +136,8 @@ audit = Table(
     Column("why", String(32), nullable=False),
     Column("error_code", String(64)),
     Column("cause", Text),
+    # Of a claim, the worker process that made it; of a lost lease, the one that had it.
+    Column("worker", String(255)),
     Index("sqr_jobs_audit_of_job", "job_id"),
     **_OPTIONS,
 )

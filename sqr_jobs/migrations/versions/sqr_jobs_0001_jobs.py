@@ -55,8 +55,9 @@ def upgrade() -> None:
     op.create_table(
         "sqr_jobs_job",
         sa.Column("job_id", _id(36), nullable=False),
+        sa.Column("service", _id(64), nullable=False),
         sa.Column("org_id", _id(255), nullable=False),
-        sa.Column("user_id", _id(16), nullable=False),
+        sa.Column("user_id", _id(255), nullable=False),
         sa.Column("template", sa.String(64), nullable=False),
         sa.Column("template_version", sa.String(32), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
@@ -64,10 +65,12 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer, nullable=False),
         sa.Column("crashes", sa.Integer, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("accepted_at", sa.BigInteger, nullable=False),
         sa.Column("updated_at", sa.BigInteger, nullable=False),
         sa.Column("available_at", sa.BigInteger, nullable=False),
         sa.Column("deadline_at", sa.BigInteger, nullable=False),
         sa.Column("lease_until", sa.BigInteger),
+        sa.Column("lease_ms", sa.BigInteger),
         sa.Column("lease_token", sa.String(32)),
         sa.Column("completed_at", sa.BigInteger),
         sa.Column("error_code", sa.String(64)),
@@ -84,22 +87,25 @@ def upgrade() -> None:
             sa.Computed("CASE WHEN state IN ('QUEUED', 'RUNNING', 'RETRY_WAIT') THEN 1 END", persisted=True),
         ),
         sa.PrimaryKeyConstraint("job_id", name=op.f("sqr_jobs_job_pkey")),
-        sa.UniqueConstraint("org_id", "user_id", "active_slot", name=op.f("sqr_jobs_one_active_job")),
+        sa.UniqueConstraint(
+            "service", "org_id", "user_id", "active_slot", name=op.f("sqr_jobs_one_active_job")
+        ),
         **_MYSQL,
     )
-    op.create_index(op.f("sqr_jobs_job_accepted"), "sqr_jobs_job", ["org_id", "created_at"])
-    op.create_index(op.f("sqr_jobs_job_due"), "sqr_jobs_job", ["active_slot", "available_at"])
+    op.create_index(op.f("sqr_jobs_job_accepted"), "sqr_jobs_job", ["service", "org_id", "accepted_at"])
+    op.create_index(op.f("sqr_jobs_job_due"), "sqr_jobs_job", ["active_slot", "service", "available_at"])
     op.create_index(op.f("sqr_jobs_job_to_collect"), "sqr_jobs_job", ["collect_at"])
     op.create_index(op.f("sqr_jobs_job_ended"), "sqr_jobs_job", ["completed_at"])
     op.create_table(
         "sqr_jobs_idempotency",
+        sa.Column("service", _id(64), nullable=False),
         sa.Column("org_id", _id(255), nullable=False),
         sa.Column("key_hash", _id(64), nullable=False),
         sa.Column("fingerprint", sa.String(64), nullable=False),
         sa.Column("token", sa.String(32), nullable=False),
         sa.Column("job_id", _id(36)),
         sa.Column("lapses_at", sa.BigInteger, nullable=False),
-        sa.PrimaryKeyConstraint("org_id", "key_hash", name=op.f("sqr_jobs_idempotency_pkey")),
+        sa.PrimaryKeyConstraint("service", "org_id", "key_hash", name=op.f("sqr_jobs_idempotency_pkey")),
         _of_job("sqr_jobs_idempotency_job_id_fkey"),
         **_MYSQL,
     )
@@ -122,6 +128,7 @@ def upgrade() -> None:
         sa.Column("why", sa.String(32), nullable=False),
         sa.Column("error_code", sa.String(64)),
         sa.Column("cause", sa.Text),
+        sa.Column("worker", sa.String(255)),
         sa.PrimaryKeyConstraint("audit_id", name=op.f("sqr_jobs_audit_pkey")),
         _of_job("sqr_jobs_audit_job_id_fkey"),
         **_MYSQL,
@@ -160,9 +167,10 @@ def downgrade() -> None:
 def _guard_on_mysql() -> None:
     op.create_table(
         "sqr_jobs_org_lock",
+        sa.Column("service", sa.String(64), nullable=False),
         sa.Column("org_id", sa.String(255), nullable=False),
         sa.Column("taken", sa.BigInteger, nullable=False),
-        sa.PrimaryKeyConstraint("org_id", name=op.f("sqr_jobs_org_lock_pkey")),
+        sa.PrimaryKeyConstraint("service", "org_id", name=op.f("sqr_jobs_org_lock_pkey")),
         if_not_exists=True,
         **_MYSQL,
     )

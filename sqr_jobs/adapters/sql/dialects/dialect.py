@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 
-from sqlalchemy import URL, Connection, Engine
+from sqlalchemy import URL, Connection, Engine, Table, insert
+from sqlalchemy.exc import IntegrityError
 
 from sqr_jobs.errors import ConfigurationError
 
@@ -47,14 +48,25 @@ class Dialect(ABC):
         return self.reading(connection, timeout_ms)
 
     @abstractmethod
-    def lock_org(self, connection: Connection, org_id: str) -> bool:
-        """Let one transaction at a time create jobs of an org; the lock goes with the transaction.
+    def lock_org(self, connection: Connection, service: str, org_id: str) -> bool:
+        """Let one transaction at a time create jobs of an org in a service.
+
+        The lock ends with the transaction.
 
         False where there is nothing yet to lock: leave the transaction, call `add_org`, and begin again.
         """
 
-    def add_org(self, connection: Connection, org_id: str) -> None:  # noqa: B027 - most need nothing
+    def add_org(self, connection: Connection, service: str, org_id: str) -> None:  # noqa: B027 - most need nothing
         """Make what `lock_org` locks, in a transaction that does nothing else."""
+
+    def insert_unless_present(self, connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
+        """Insert a row; False where one with the same primary key is there, which then stays as it is."""
+        try:
+            with connection.begin_nested():
+                connection.execute(insert(table).values(**values))
+        except IntegrityError:
+            return False
+        return True
 
     def enter(self, connection: Connection) -> None:
         """Enter a host's transaction. Raises `ConfigurationError` where its count could be of the past."""

@@ -37,9 +37,10 @@ _RESTORE = (
     " /*!50708 , max_execution_time=@sqr_jobs_time */"
 )
 # It changes the row, which a cluster of several writers compares, as it does not a lock alone.
-_LOCK_ORG = text("UPDATE sqr_jobs_org_lock SET taken = taken + 1 WHERE org_id = :org")
+_LOCK_ORG = text("UPDATE sqr_jobs_org_lock SET taken = taken + 1 WHERE service = :service AND org_id = :org")
 _NEW_ORG = text(
-    "INSERT INTO sqr_jobs_org_lock (org_id, taken) VALUES (:org, 0) ON DUPLICATE KEY UPDATE taken = taken"
+    "INSERT INTO sqr_jobs_org_lock (service, org_id, taken) VALUES (:service, :org, 0)"
+    " ON DUPLICATE KEY UPDATE taken = taken"
 )
 _NO_SUCH_COLUMN, _NO_SUCH_TABLE = 1054, 1146
 _USELESS_SESSION = frozenset(
@@ -60,7 +61,7 @@ _ODD_TABLES = text(
 _ODD_COLLATIONS = text(
     "SELECT CONCAT(table_name, '.', column_name) FROM information_schema.columns"
     " WHERE table_schema = DATABASE() AND table_name IN ('sqr_jobs_job', 'sqr_jobs_idempotency')"
-    " AND column_name IN ('org_id', 'user_id', 'job_id', 'key_hash')"
+    " AND column_name IN ('service', 'org_id', 'user_id', 'job_id', 'key_hash')"
     " AND collation_name NOT IN ('utf8mb4_nopad_bin', 'utf8mb4_0900_bin') ORDER BY 1"
 )
 
@@ -114,17 +115,17 @@ class MySql(Dialect):
             with suppress(SQLAlchemyError):  # of a connection that is gone
                 connection.exec_driver_sql(_RESTORE)
 
-    def lock_org(self, connection: Connection, org_id: str) -> bool:
+    def lock_org(self, connection: Connection, service: str, org_id: str) -> bool:
         """Change the org's row, which locks it; GET_LOCK would not end with the transaction."""
-        return connection.execute(_LOCK_ORG, {"org": org_id}).rowcount > 0
+        return connection.execute(_LOCK_ORG, {"service": service, "org": org_id}).rowcount > 0
 
-    def add_org(self, connection: Connection, org_id: str) -> None:
+    def add_org(self, connection: Connection, service: str, org_id: str) -> None:
         """Make the org's row for good.
 
         One that a rollback took would leave those who wait for it with a lock on the gap, in which nobody
         else could make theirs.
         """
-        connection.execute(_NEW_ORG, {"org": org_id})
+        connection.execute(_NEW_ORG, {"service": service, "org": org_id})
 
     def enter(self, connection: Connection) -> None:
         """Look at the isolation level, and that there is a transaction at all."""

@@ -1,10 +1,12 @@
 """PostgreSQL by psycopg 3."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, text
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from sqr_jobs.adapters.sql.dialects.dialect import Dialect, needing_driver
@@ -36,7 +38,7 @@ _USELESS_SESSION = frozenset(
 )
 _CONNECTION_EXCEPTIONS = "08"
 _TAKE_TURN = text("SELECT pg_try_advisory_xact_lock(7305, 1)")
-_LOCK_ORG = text("SELECT pg_advisory_xact_lock(hashtextextended(:org, 7305))")
+_LOCK_ORG = text("SELECT pg_advisory_xact_lock(hashtextextended(:org, hashtextextended(:service, 7305)))")
 
 
 class PostgreSql(Dialect):
@@ -88,10 +90,15 @@ class PostgreSql(Dialect):
             connection.execute(_SET_TIMEOUTS, {"ms": str(timeout_ms), "twice": str(2 * timeout_ms)})
         yield
 
-    def lock_org(self, connection: Connection, org_id: str) -> bool:
+    def lock_org(self, connection: Connection, service: str, org_id: str) -> bool:
         """Take an advisory lock of the transaction."""
-        connection.execute(_LOCK_ORG, {"org": org_id})
+        connection.execute(_LOCK_ORG, {"service": service, "org": org_id})
         return True
+
+    def insert_unless_present(self, connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
+        """Say so in the statement: the server logs a conflict, with the key in it, as an error else."""
+        absent = insert(table).values(**values).on_conflict_do_nothing()
+        return connection.execute(absent.returning(*table.primary_key)).first() is not None
 
     def lacks_tables(self, error: BaseException) -> bool:
         """Read it from the class."""

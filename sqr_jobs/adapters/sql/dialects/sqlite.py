@@ -69,7 +69,7 @@ class Sqlite(Dialect):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         yield
 
-    def lock_org(self, connection: Connection, org_id: str) -> bool:  # noqa: ARG002
+    def lock_org(self, connection: Connection, service: str, org_id: str) -> bool:  # noqa: ARG002
         """Do nothing: BEGIN IMMEDIATE is the lock."""
         return True
 
