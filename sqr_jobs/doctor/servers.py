@@ -55,7 +55,7 @@ def broker(system: System) -> str:
         return "in memory, inside the web process"
     try:
         system.identity()
-    except Unavailable:  # which is the database's fault: its identity names the queue
+    except (Unavailable, ConfigurationError):  # which is the database's fault: its identity names the queue
         inspection.workers(system)
         return "answers"
     told = f"answers; {inspection.messages_waiting(system)} messages wait"

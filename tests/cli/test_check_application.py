@@ -309,7 +309,7 @@ def _announced(tmp_path: Path, redis_url: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     "broken",
     [
-        ("database_for", ["database", "migrations", "workers"]),
+        ("database_for", ["database", "migrations", "clock", "workers", "limiter"]),
         ("documents_for", ["documents", "credentials"]),
         ("authenticator_for", ["tokens"]),
         ("producer_for", ["render child"]),

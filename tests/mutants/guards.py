@@ -162,7 +162,7 @@ GUARDS = (
     Guard(
         name="the ceiling is counted under the org's lock",
         file=_INTAKE,
-        code="        if not self._database.dialect.lock_org(connection, new.org_id):\n",
+        code="        if not self._database.dialect.lock_org(connection, self._service, new.org_id):\n",
         without="        if not new.org_id:\n",
         tests=(_RACES,),
     ),
