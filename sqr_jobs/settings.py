@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import (
     Field,
@@ -17,17 +16,11 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from sqr_jobs.errors import ConfigurationError
 from sqr_jobs.local_paths import absolute_path, absolute_sqlite_url
+from sqr_jobs.setting_conflicts import SERVICE_LENGTH, conflicts
 from sqr_jobs.setting_texts import tidied
 
 __all__ = ["Settings"]
 
-_ALGORITHMS = frozenset(
-    {"EdDSA", *(f"{family}{bits}" for family in ("ES", "HS", "PS", "RS") for bits in (256, 384, 512))}
-)
-
-_KEYS_KEPT_S = 86_400
-_LINK_KEY = 32
-_SERVICE_LENGTH = 64
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -50,7 +43,7 @@ class Settings(BaseSettings):
     """Import path of the function that builds the `ReportJobs`: `myapp.reports:report_jobs`."""
     prefix: str = "/v1/document/api"
     """Path under which the endpoints are mounted."""
-    service: Annotated[str | None, Field(min_length=1, max_length=_SERVICE_LENGTH)] = None
+    service: Annotated[str | None, Field(min_length=1, max_length=SERVICE_LENGTH)] = None
     """Names this service among those that share its database; by default `prefix`. Web and workers agree."""
     public_url: str | None = None
     """Scheme, host and path before the prefix, where a proxy changes host or path: all addresses begin so."""
@@ -173,7 +166,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise ConfigurationError("\n".join([*faults, *_sentences(error)])) from None
         # Without the values that are refused already, the others may seem to contradict each other.
-        faults = faults or settings._contradictions()  # noqa: SLF001 - its own
+        faults = faults or conflicts(settings)
         if faults:
             raise ConfigurationError("\n".join(faults))
         return settings
@@ -230,88 +223,6 @@ class Settings(BaseSettings):
     def fence_s(self) -> float:
         """How long after a renewal was sent an attempt may run: with 30 s of lease, 25 s."""
         return self.lease_s * 25 / 30
-
-    def _contradictions(self) -> list[str]:
-        return [*self._token_faults(), *self._server_faults()]
-
-    def _token_faults(self) -> list[str]:
-        faults = []
-        if self.jwt_key and self.jwt_jwks_url:
-            faults.append("Set SQR_JOBS_JWT_KEY or SQR_JOBS_JWT_JWKS_URL, not both.")
-        if self.jwt_key and not self.jwt_key.get_secret_value().startswith("-----BEGIN"):
-            if not all(name.startswith("HS") for name in self.jwt_algorithms):
-                faults.append(
-                    "SQR_JOBS_JWT_KEY is not a PEM public key. Set the key that starts with -----BEGIN, or, "
-                    "for a shared secret, SQR_JOBS_JWT_ALGORITHMS=HS256."
-                )
-        elif any(name.startswith("HS") for name in self.jwt_algorithms):
-            if self.jwt_key or self.jwt_jwks_url:
-                faults.append(
-                    "SQR_JOBS_JWT_ALGORITHMS names an HS algorithm beside public keys, which would let "
-                    "anyone sign with the public key. Name only the issuer's own, such as RS256."
-                )
-            else:
-                faults.append(
-                    "SQR_JOBS_JWT_ALGORITHMS names an HS algorithm and SQR_JOBS_JWT_KEY is not set. Set it "
-                    "to the shared secret."
-                )
-        unknown = sorted(set(self.jwt_algorithms) - _ALGORITHMS)
-        if unknown or not self.jwt_algorithms:
-            faults.append(
-                f"SQR_JOBS_JWT_ALGORITHMS names {', '.join(unknown) or 'nothing'}. Name the issuer's own, of "
-                f"{', '.join(sorted(_ALGORITHMS))}."
-            )
-        if self.jwt_jwks_url and not self.jwt_jwks_url.startswith(("https://", "http://")):
-            faults.append("SQR_JOBS_JWT_JWKS_URL must be an http(s) address.")
-        if self.jwt_strict and not (self.jwt_issuer and self.jwt_audience):
-            faults.append("SQR_JOBS_JWT_STRICT needs SQR_JOBS_JWT_ISSUER and SQR_JOBS_JWT_AUDIENCE.")
-        return faults
-
-    def _server_faults(self) -> list[str]:
-        faults = []
-        if len(self.service_name) > _SERVICE_LENGTH:
-            faults.append(
-                f"SQR_JOBS_PREFIX has more than {_SERVICE_LENGTH} characters, so it can't name the service. "
-                "Set SQR_JOBS_SERVICE to a shorter name."
-            )
-        if self.link_key and len(self.link_key.get_secret_value()) < _LINK_KEY:
-            faults.append(
-                f"SQR_JOBS_LINK_KEY must have {_LINK_KEY} characters or more, or links can be forged. Make "
-                "one: openssl rand -hex 32. Or leave it out."
-            )
-        for name in ("deadline_s", "document_lifetime_s"):
-            if getattr(self, name) > getattr(self, f"max_{name}"):
-                variable = f"SQR_JOBS_{name.upper()}"
-                faults.append(
-                    f"{variable} is more than SQR_JOBS_MAX_{name.upper()}. Raise that, or lower this."
-                )
-        if self.job_lifetime_s < max(self.rate_window_s, _KEYS_KEPT_S):
-            faults.append(
-                "SQR_JOBS_JOB_LIFETIME_S is less than a day, for which idempotency keys are kept, or than "
-                "SQR_JOBS_RATE_WINDOW_S, in which jobs are counted. Raise it."
-            )
-        if bool(self.s3_access_key_id) != bool(self.s3_secret_access_key):
-            faults.append("Set both SQR_JOBS_S3_ACCESS_KEY_ID and SQR_JOBS_S3_SECRET_ACCESS_KEY, or neither.")
-        if self.public_url and not _is_public_url(self.public_url):
-            faults.append(
-                "SQR_JOBS_PUBLIC_URL must be an http(s) address with a host and without a query, such as "
-                "https://api.example.com/reports."
-            )
-        schemes = ("redis://", "rediss://", "amqp://", "amqps://")
-        if self.broker_url and not self.broker_url.get_secret_value().startswith(schemes):
-            faults.append(
-                "SQR_JOBS_BROKER_URL does not start with redis://, rediss://, amqp:// or amqps://. Set such "
-                "an address, or leave it out to run the worker inside the web process."
-            )
-        return faults
-
-
-def _is_public_url(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.query or parts.fragment)
 
 
 def _sentences(error: ValidationError) -> list[str]:

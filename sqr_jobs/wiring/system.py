@@ -11,7 +11,6 @@ from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.errors import ConfigurationError, QueueUnavailable
 from sqr_jobs.factory import load_factory
 from sqr_jobs.forks import Forkable, mind_forks
-from sqr_jobs.leases import LeaseKeeper
 from sqr_jobs.maintenance import Maintenance
 from sqr_jobs.ports import (
     AsyncUserDirectory,
@@ -25,18 +24,16 @@ from sqr_jobs.ports import (
     RateLimiter,
     UserDirectory,
 )
-from sqr_jobs.processing import Processor
 from sqr_jobs.report_jobs import EmbeddedWorker, ReportJobs
 from sqr_jobs.service import WorkerService
 from sqr_jobs.settings import Settings
 from sqr_jobs.web.endpoints import FILES_PATH, Endpoints
 from sqr_jobs.wiring import parts
 from sqr_jobs.wiring.identity import Identity
-from sqr_jobs.wiring.inspection import serves
 from sqr_jobs.wiring.made_once import made_once
 from sqr_jobs.wiring.quotas import Quotas
 from sqr_jobs.wiring.upkeep import check_lifetimes, maintenance_of
-from sqr_jobs.worker_name import worker_name
+from sqr_jobs.wiring.workers import worker_broker, worker_service
 
 if TYPE_CHECKING:
     import dramatiq
@@ -223,33 +220,7 @@ class System(Forkable):
 
     def service(self, own: OwnDoorbell | None = None) -> WorkerService:
         """Make a worker's parts, new each time. Its relay rings `own` while the broker fails."""
-        from sqr_jobs.adapters.sql import SqlJobExecution  # noqa: PLC0415
-
-        settings = self.settings
-        execution = SqlJobExecution(
-            self.database,
-            service=settings.service_name,
-            worker=worker_name(),
-            templates=self.templates.refs(),
-            lease_ms=round(settings.lease_s * 1000),
-            policy=parts.policy_for(settings),
-        )
-        leases = LeaseKeeper(
-            execution,
-            heartbeat_s=settings.heartbeat_s,
-            fence_s=settings.fence_s,
-            limit_s=settings.attempt_limit_s,
-        )
-        producer = self.producer()
-        processor = Processor(jobs=execution, producer=producer, documents=self.documents, leases=leases)
-        return WorkerService(
-            processor=processor,
-            producer=producer,
-            leases=leases,
-            maintenance=self.maintenance(is_worker=True, own=own),
-            grace_s=settings.shutdown_grace_s,
-            serves=serves(self),
-        )
+        return worker_service(self, own)
 
     def producer(self) -> DocumentProducer:
         """Make what makes the documents."""
@@ -260,26 +231,7 @@ class System(Forkable):
 
         Raises `ConfigurationError` where no broker is configured: then the worker is embedded.
         """
-        from sqr_jobs.actors import ACTOR, QUEUE, declare_actors  # noqa: PLC0415
-        from sqr_jobs.adapters.own_rings import OwnRings  # noqa: PLC0415
-        from sqr_jobs.adapters.worker_lifecycle import WorkerLifecycle  # noqa: PLC0415
-
-        url = parts.broker_url(self.settings)
-        if url is None:
-            raise ConfigurationError(
-                "SQR_JOBS_BROKER_URL is not set, so the worker runs inside the web process and none is "
-                "needed here. Set it to redis://host:6379/0, or to RabbitMQ's "
-                "amqp://user:password@host/vhost, to run workers of their own."
-            )
-        _ = self.producer()  # a system without render children shows here, and not in each process
-        threads = self.settings.worker_threads
-        rings = OwnRings(queue_name=QUEUE, actor_name=ACTOR, room=threads)
-        lifecycle = WorkerLifecycle(lambda: self.service(rings), threads=threads)
-        broker = parts.working_broker_for(
-            url, self.identity.of_service, threads=threads, lifecycle=lifecycle, rings=rings
-        )
-        declare_actors(broker, lifecycle.process)
-        return broker
+        return worker_broker(self)
 
     @made_once
     def relaying_broker(self) -> "ObservableBroker":

@@ -26,7 +26,7 @@ def main(wanted: list[str], *, guards: Sequence[Guard] = GUARDS, root: Path = _R
     """Try each guard whose name holds one of the words; say what became of it."""
     chosen = [guard for guard in guards if not wanted or any(word in guard.name for word in wanted)]
     if not chosen:
-        _say(f"no guard's name holds any of: {' '.join(wanted)}. The names stand in tests/mutants/guards.py")
+        _say(f"no guard's name holds any of: {' '.join(wanted)}. The names are in tests/mutants/guards/")
         return 2
     found: dict[str, str | None] = {}
     with tempfile.TemporaryDirectory() as folder:

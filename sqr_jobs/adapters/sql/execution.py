@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import bindparam, case, func, select, tuple_, update
 
 from sqr_jobs.adapters.sql.after_commit import after_commit
+from sqr_jobs.adapters.sql.audit import tell
 from sqr_jobs.adapters.sql.engine import Database
-from sqr_jobs.adapters.sql.rows import is_due, is_of, job_from_row, move, select_jobs, tell
+from sqr_jobs.adapters.sql.rows import is_due, is_of, job_from_row, move, select_jobs
 from sqr_jobs.adapters.sql.tables import audit, job
 from sqr_jobs.domain.failures import GiveUp, JobErrorCode, RetryPolicy, after_failure, growing_delay_ms
 from sqr_jobs.domain.job import Claim, Document, Job, Renewal, TemplateRef

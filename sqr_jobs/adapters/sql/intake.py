@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Integer, RowMapping, bindparam, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from sqr_jobs.adapters.sql.audit import record
 from sqr_jobs.adapters.sql.engine import Database, translated
 from sqr_jobs.adapters.sql.idempotency import SqlIdempotency
 from sqr_jobs.adapters.sql.operations import ERASED, cancel_job
-from sqr_jobs.adapters.sql.rows import expire, is_overdue, job_from_row, record, select_jobs
+from sqr_jobs.adapters.sql.rows import expire, is_overdue, job_from_row, select_jobs
 from sqr_jobs.adapters.sql.tables import job
 from sqr_jobs.domain.job import IdempotencyKey, Job, NewJob, Reservation
 from sqr_jobs.domain.rate_limit import RateLimit
