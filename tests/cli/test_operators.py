@@ -36,7 +36,7 @@ def test_one_job_is_shown_with_its_attempts_and_their_causes(service: ReportJobs
         f"attempt 1  QUEUED -> RUNNING (claim)  worker {worker_name()}",
     ]
     assert history[2].endswith("attempt 1  RUNNING -> FAILED (fail)  REPORT_DATA_UNAVAILABLE")
-    assert history[3] == "    ConnectionError: no data on U-NODATA"
+    assert history[3] == "    ConnectionError: no data on U-NODATA (at tests/host/reports.py:65 in load)"
     shown = json.loads(run("jobs", mine.job_id, "--json")[1])
     assert [event["why"] for event in shown["history"]] == ["create", "claim", "fail"]
     assert [event["worker"] for event in shown["history"]] == [None, worker_name(), None]

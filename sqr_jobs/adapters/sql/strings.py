@@ -27,8 +27,8 @@ class WidenableString(TypeDecorator[str]):
 
 
 class _without_length(GenericFunction[str]):  # noqa: N801 - as SQLAlchemy's own functions
-    name = "sqr_jobs_without_length"
     inherit_cache = True
+    _register = False  # `func` need not know it, and a module that is loaded again must not warn
 
 
 @compiles(_without_length)
