@@ -13,7 +13,7 @@ from sqr_jobs.ports import DocumentStore, VerifyingDocuments
 __all__ = ["ShelteredDocuments"]
 
 _CALLS = 4
-_WAIT_S, _STALL_S, _FIRST_S = 0.5, 0.3, 5.0
+_WAIT_S, _STALL_S, _FIRST_S = 2.0, 0.5, 5.0
 _SLOW_S = 0.5
 _BREAKER_S = 5.0
 
@@ -22,7 +22,7 @@ class ShelteredDocuments:
     """`DocumentLinks` over a store that may stop answering.
 
     Web servers have few threads: FastAPI 40, gunicorn often 8. At most 4 of them use the store at a time.
-    Others wait for a place, 500 ms at most, and no longer when no call has begun or ended for 300 ms. A call
+    Others wait for a place, 2 s at most, and no longer when no call has begun or ended for 500 ms. A call
     that fails after more than 500 ms opens the circuit breaker for 5 s. A failure that comes sooner, such as
     a missing right, holds up no other request and opens nothing.
 

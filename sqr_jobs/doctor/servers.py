@@ -120,7 +120,7 @@ def workers(system: System) -> str:
         )
     to_know = [f"{', '.join(names)} do not know {template}" for template, names in lacking.items()]
     if to_know:
-        told += f"; {'; '.join(to_know)}: they give its jobs back to the others"
+        told += f"; {'; '.join(to_know)}: they leave its jobs to the others"
     if elsewhere:
         told += f". Of another service, or wrong: {', '.join(elsewhere)} use another database"
     return Note(told) if to_know or elsewhere else told

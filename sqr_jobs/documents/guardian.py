@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 
-__all__ = ["COMMAND", "leave_no_core_file"]
+__all__ = ["COMMAND", "leave_no_core_file", "main"]
 
 COMMAND = ("-P", "-m", "sqr_jobs.documents.child")
 """Arguments for Python that run the render child; `-P` keeps the working folder out of its imports."""

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 from pydantic import BaseModel
 
 from sqr_jobs import (
@@ -62,6 +63,8 @@ class ReportData(BaseModel):
 
     name: str
     fault: str | None = None
+    worker: int = 0
+    """The process that the child renders for; between the two is the child's guardian."""
 
 
 class Report(Template[ReportData], name="matrix", version="v1", language="en"):
@@ -69,17 +72,18 @@ class Report(Template[ReportData], name="matrix", version="v1", language="en"):
 
     def load(self, request: ReportRequest) -> ReportData:
         user = person(request.user_id)
-        order = due("E", request.job_id, pid=os.getppid())
+        worker = psutil.Process().parents()[1].pid
+        order = due("E", request.job_id, pid=worker)
         if order is not None and order.action == "ask":
             await_runner(order)
         if order is not None and order.action == "full":
             _fill_disk()
         name = f"{user.given_name} {user.family_name}"
-        return ReportData(name=name, fault=order.action if order is not None else None)
+        return ReportData(name=name, fault=order.action if order is not None else None, worker=worker)
 
     def flowables(self, data: ReportData) -> "Iterator[Flowable]":
         yield Paragraph(f"Report on {data.name}", "title")
-        _go_wrong(data.fault)
+        _go_wrong(data.fault, data.worker)
         yield Paragraph(f"This is about {data.name}.")
 
     def title(self, data: ReportData) -> str:
@@ -137,8 +141,7 @@ def _fill_disk() -> None:
     os.close(full)
 
 
-def _go_wrong(fault: str | None) -> None:
-    worker = os.getppid()
+def _go_wrong(fault: str | None, worker: int) -> None:
     match fault:
         case "spin":  # in C, holding the GIL
             re.match(r"(a+)+$", "a" * 64 + "b")

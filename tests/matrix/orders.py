@@ -162,7 +162,7 @@ def _is_nth(order: Order) -> bool:
 def _note(order: Order, job_id: str | None, user: str | None, pid: int) -> None:
     children = []
     with contextlib.suppress(psutil.Error):
-        children = [child.pid for child in psutil.Process(pid).children()]
+        children = [child.pid for child in psutil.Process(pid).children(recursive=True)]
     note = Note(
         name=order.name,
         phase=order.phase,

@@ -50,8 +50,8 @@ def wrap(system: System) -> None:
     event.listen(system.database.engine, "commit", lambda connection: _commit(connection, creating, marking))
     make = system.service
 
-    def service() -> WorkerService:
-        made = make()
+    def service(*own: Any) -> WorkerService:
+        made = make(*own)
         execution = _Execution(made.processor._jobs, marking)
         made.processor._jobs = made.processor._leases._jobs = execution
         made._maintenance._queue = _Queue(made._maintenance._queue, creating)

@@ -124,7 +124,7 @@ class _Soak:
             journeys=self._history.journeys,
             jobs=jobs,
             histories={job_id: self._site.deployment.history(job_id) for job_id in job_ids},
-            objects=self._site.objects_of(job_ids),
+            objects=self._site.servers.objects_of(job_ids),
             ceilings=dict.fromkeys(self._plan.few_orgs, FEW.requests),
         )
         return Soaked(

@@ -39,7 +39,7 @@ class SqlJobRetention:
         columns = (job.c.job_id, job.c.collect_at, job.c.document_key, job.c.document_expires_at)
         self._due = (
             select(*columns, database.now.label("as_of"))
-            .where(job.c.collect_at <= self._before(grace_ms), self._is_ours(job.c.collect_at, grace_ms))
+            .where(job.c.collect_at <= self._before(grace_ms), job.c.service == service)
             .order_by(job.c.collect_at)
             .limit(bindparam("limit"))
         )
@@ -47,7 +47,7 @@ class SqlJobRetention:
             select(job.c.job_id)
             .where(
                 job.c.completed_at <= self._before(job_lifetime_ms),
-                self._is_ours(job.c.completed_at, job_lifetime_ms),
+                job.c.service == service,
                 job.c.collect_at.is_(None),
             )
             .order_by(job.c.completed_at)
@@ -106,10 +106,6 @@ class SqlJobRetention:
                 "DELETE CASCADE or SET NULL."
             ) from None
         return deleted.rowcount
-
-    def _is_ours(self, since: ColumnElement[Any], kept_ms: int) -> ColumnElement[bool]:
-        """Whether a job is this service's, or abandoned by its own."""
-        return (job.c.service == self._service) | (since <= self._before(kept_ms + _ABANDONED_MS))
 
     def _before(self, milliseconds: int) -> ScalarSelect[int]:
         return select(self._database.now - milliseconds).scalar_subquery()

@@ -80,7 +80,7 @@ class SqlJobUpkeep:
     def note_unknown(self, limit: int) -> int:
         """Note it on their rows, for the deadline's sake; no state changes."""
         code = JobErrorCode.TEMPLATE_NOT_FOUND
-        unnoted = job.c.error_code.is_distinct_from(code)
+        unnoted = job.c.error_code.is_(None)  # the cause of a worker that had the template stays
 
         def note(connection: Connection, seen: Job) -> bool:
             same = (job.c.job_id == seen.job_id, job.c.attempt == seen.attempt, self._unknown, unnoted)
