@@ -105,13 +105,21 @@ class Maintenance:
         Before that, rows from the future are moved to the present, and a worker notes the jobs whose template
         it does not know. Expired idempotency keys are deleted.
         """
-        if moved := _all_of(self._jobs.rewind):
-            _logger.warning("the database's clock was set back: moved %d jobs from the future to now", moved)
-        if self._is_worker:
-            self._note_unknown()
-        reaped = _all_of(self._jobs.reap_deadlines) + _all_of(self._jobs.reap_leases)
+        try:
+            if moved := _all_of(self._jobs.rewind):
+                _logger.warning(
+                    "the database's clock was set back: moved %d jobs from the future to now", moved
+                )
+            if self._is_worker:
+                self._note_unknown()
+        finally:  # a row that can't be moved must stop no deadline
+            reaped = _all_of(self._jobs.reap_deadlines) + _all_of(self._jobs.reap_leases)
         _all_of(self._jobs.forget_keys)
         return reaped
+
+    def _rewind(self) -> None:
+        if moved := _all_of(self._jobs.rewind):
+            _logger.warning("the database's clock was set back: moved %d jobs from the future to now", moved)
 
     def _note_unknown(self) -> None:
         _all_of(self._jobs.note_unknown)

@@ -74,8 +74,11 @@ class Operations:
         return job
 
     def history(self, job_id: str) -> Sequence[JobEvent]:
-        """Read every transition of a job, with the causes of its failures, oldest first."""
-        return self._history.history(job_id)
+        """Read every transition of a job, with the causes of its failures, oldest first.
+
+        Raises `JobNotFound`, also for a job of another service.
+        """
+        return self._history.history(self.get(job_id).job_id)
 
     def cancel(self, job_id: str) -> Job:
         """End a job that need not be made any more; return it as it stands.

@@ -1,13 +1,14 @@
 """`ReportJobs`: what a host holds and the endpoints call."""
 
 import logging
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sqr_jobs.domain.caller import Caller, User, user_id_faults
-from sqr_jobs.domain.job import IdempotencyKey, Job, NewJob, Reservation
+from sqr_jobs.domain.job import TWIN_WAIT_S, IdempotencyKey, Job, NewJob, Reservation
 from sqr_jobs.domain.lifetimes import Lifetimes
 from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.domain.states import ApiStatus, JobState
@@ -160,10 +161,12 @@ class ReportJobs:
         A reservation is passed to `create`, or given to `release` when the request is refused; none is made
         over the limit. Raises what `admit` and `JobIntake.reserve` raise.
         """
-        if (answered := self.parts.intake.answered(caller.org_id, key)) is not None:
+        until = time.monotonic() + TWIN_WAIT_S
+        answered = self.parts.intake.answered(caller.org_id, key, wait_s=TWIN_WAIT_S)
+        if answered is not None:
             return answered
         self.parts.limiter.look(caller.org_id, self.parts.rate_limit(caller)).check()
-        return self.parts.intake.reserve(caller.org_id, key)
+        return self.parts.intake.reserve(caller.org_id, key, wait_s=until - time.monotonic())
 
     def release(self, reservation: Reservation) -> None:
         """Forget a reservation; one that can't be forgotten lapses by itself."""

@@ -20,6 +20,11 @@ class CircuitBreaker:
         self._lock = threading.Lock()
         self._probe_at: float | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether calls are refused now."""
+        return self._probe_at is not None and self._now() < self._probe_at
+
     def admits(self) -> bool:
         """Say whether a call may be made; the call must end with `trip` or `reset`."""
         with self._lock:

@@ -12,6 +12,7 @@ from limits.storage import MemoryStorage, MovingWindowSupport, Storage, storage_
 from limits.strategies import MovingWindowRateLimiter
 
 from sqr_jobs.adapters.broker_outages import broker_reason
+from sqr_jobs.adapters.circuit_breaker import CircuitBreaker
 from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.errors import ConfigurationError, LimiterUnavailable, Unavailable
 from sqr_jobs.logs import Outage
@@ -100,13 +101,13 @@ class ShelteredRateLimiter:
         self._shared = shared
         self._fallback = fallback
         self._now = now
-        self._closed_from = float("-inf")
+        self._breaker = CircuitBreaker(_BREAKER_S, now=lambda: self._now())
         self._outage = Outage(now)
 
     @property
     def is_sheltering(self) -> bool:
         """Whether the shared storage failed a moment ago."""
-        return self._now() < self._closed_from
+        return self._breaker.is_open
 
     def hit(self, org_id: str, limit: RateLimit) -> Quota:
         """Count one request where it can be counted; never raises."""
@@ -117,7 +118,7 @@ class ShelteredRateLimiter:
         return self._ask(lambda limiter: limiter.look(org_id, limit), limit)
 
     def _ask(self, ask: Callable[[RateLimiter], Quota], limit: RateLimit) -> Quota:
-        if self.is_sheltering:
+        if not self._breaker.admits():
             return self._ask_here(ask, limit)
         began = self._now()
         try:
@@ -127,7 +128,9 @@ class ShelteredRateLimiter:
             return self._ask_here(ask, limit)
         if self._now() - began > _SLOW_S:
             self._shelter("too slow")
-        elif (lasted_s := self._outage.over()) is not None:
+            return quota
+        self._breaker.reset()
+        if (lasted_s := self._outage.over()) is not None:
             _logger.info("the rate limiter answers again, after %.0f s", lasted_s)
         return quota
 
@@ -144,7 +147,7 @@ class ShelteredRateLimiter:
             )
 
     def _shelter(self, why: str) -> None:
-        self._closed_from = self._now() + _BREAKER_S
+        self._breaker.trip()
         if self._outage.is_news(why):
             _logger.warning("the rate limiter is out of reach, counting in memory: %s", why)
 

@@ -6,6 +6,7 @@ from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.states import ACTIVE, ApiStatus, JobState, api_status
 
 __all__ = [
+    "TWIN_WAIT_S",
     "Claim",
     "Document",
     "IdempotencyKey",
@@ -73,6 +74,10 @@ class NewJob:
             document_lifetime_ms=self.document_lifetime_ms,
             as_of=now,
         )
+
+
+TWIN_WAIT_S = 1.0
+"""How long a request waits for its twin, which has the same key and is still being answered (contract)."""
 
 
 @dataclass(frozen=True, kw_only=True)

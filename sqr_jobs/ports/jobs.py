@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.domain.job import (
+    TWIN_WAIT_S,
     Claim,
     Document,
     IdempotencyKey,
@@ -40,15 +41,15 @@ class JobIntake(Protocol):
         """
         ...
 
-    def answered(self, org_id: str, key: IdempotencyKey) -> Job | None:
+    def answered(self, org_id: str, key: IdempotencyKey, *, wait_s: float = TWIN_WAIT_S) -> Job | None:
         """Return the job that answered a key, as it was then; None where the key is free. Nothing is written.
 
         Raises `IdempotencyKeyReused` for another body, and `IdempotencyKeyInUse` when a twin is still being
-        answered after a second.
+        answered after `wait_s`.
         """
         ...
 
-    def reserve(self, org_id: str, key: IdempotencyKey) -> Reservation | Job:
+    def reserve(self, org_id: str, key: IdempotencyKey, *, wait_s: float = TWIN_WAIT_S) -> Reservation | Job:
         """Reserve a key for the request that is being answered, or return the job that answered it.
 
         Raises as `answered` does.

@@ -11,6 +11,7 @@ from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.errors import ConfigurationError, QueueUnavailable
 from sqr_jobs.factory import load_factory
 from sqr_jobs.forks import Forkable, mind_forks
+from sqr_jobs.local_paths import absolute_path
 from sqr_jobs.maintenance import Maintenance
 from sqr_jobs.ports import (
     AsyncUserDirectory,
@@ -100,7 +101,9 @@ class System(Forkable):
         self.reports = ReportJobs(self)
         self._engine = engine
         # A relative file name of the host's engine starts from here, wherever the host goes later.
-        self._folder = Path.cwd() if engine is not None and engine.dialect.name == "sqlite" else None
+        self._folder = (
+            absolute_path(Path()) if engine is not None and engine.dialect.name == "sqlite" else None
+        )
         self._authenticator = authenticator
         self._documents = documents
         self.identity = Identity(self)

@@ -57,7 +57,7 @@ class Operation:
 
     def objects(self) -> dict[str, bytes]:
         """Fetch all that is in the bucket."""
-        client, name = self.bucket._client, self.bucket._bucket
+        client, name = self.bucket._connection.client, self.bucket._bucket
         listed = client.list_objects_v2(Bucket=name).get("Contents", [])
         return {
             found["Key"]: client.get_object(Bucket=name, Key=found["Key"])["Body"].read() for found in listed

@@ -15,13 +15,8 @@ from tests.contracts.job_store import JobStore
 KEY = IdempotencyKey(key_hash="a" * 64, fingerprint="b" * 64)
 OTHER_BODY = IdempotencyKey(key_hash=KEY.key_hash, fingerprint="c" * 64)
 
-_patient = pytest.mark.usefixtures("patient_twins")
-
-
-@pytest.fixture
-def patient_twins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a twin wait as long as a busy machine may take, which is less than a key is kept for the first."""
-    monkeypatch.setattr("sqr_jobs.adapters.sql.idempotency._WAIT_S", 8.0)
+_PATIENT_S = 8.0
+"""How long a twin may wait on a busy machine, which is less than a key is kept for the first."""
 
 
 def _reserved(store: JobStore, *, org_id: str = "acme", key: IdempotencyKey = KEY) -> Reservation:
@@ -69,12 +64,11 @@ def test_a_key_that_is_being_answered_is_waited_for_and_then_refused(store: JobS
         store.intake.reserve("acme", KEY)
 
 
-@_patient
 def test_a_twin_hears_of_the_job_that_was_created_while_it_waited(store: JobStore) -> None:
     """The client's own retry, sent before the first answer came."""
     reservation = _reserved(store)
     with ThreadPoolExecutor(1) as pool:
-        twin = pool.submit(store.intake.reserve, "acme", KEY)
+        twin = pool.submit(store.intake.reserve, "acme", KEY, wait_s=_PATIENT_S)
         created = store.create(reservation=reservation)
         found = twin.result(timeout=10)
     assert isinstance(found, Job)
@@ -155,14 +149,13 @@ def test_no_more_keys_are_forgotten_than_were_asked_for(store: JobStore) -> None
     assert [store.upkeep.forget_keys(2) for _ in range(4)] == [2, 2, 1, 0]
 
 
-@_patient
 def test_of_16_twins_at_once_one_may_create(store: JobStore) -> None:
     """I2 for keys: the others wait and get the same job."""
     barrier = threading.Barrier(16)
 
     def request(number: int) -> str:
         barrier.wait(timeout=30)
-        found = store.intake.reserve("acme", KEY)
+        found = store.intake.reserve("acme", KEY, wait_s=_PATIENT_S)
         if isinstance(found, Job):
             return found.job_id
         return store.create(f"U{number}", reservation=found).job_id

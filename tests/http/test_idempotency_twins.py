@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from sqr_jobs import User
-from sqr_jobs.adapters.sql import idempotency
 from tests.host.people import People
 from tests.http.clients import Client, Reply
 from tests.http.keyed import BODY, count_jobs, post_with_key, quota_left
@@ -36,7 +35,7 @@ class _Gate(People):
 @pytest.fixture
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a twin wait for longer than its second, so that no slow machine decides a race."""
-    monkeypatch.setattr(idempotency, "_WAIT_S", 30.0)
+    monkeypatch.setattr("sqr_jobs.report_jobs.TWIN_WAIT_S", 30.0)
 
 
 @contextmanager

@@ -124,9 +124,9 @@ class _Intake(_Port):
         self._creating = creating
         self._marking = marking
 
-    def reserve(self, *arguments: Any) -> Any:
+    def reserve(self, *arguments: Any, **keywords: Any) -> Any:
         with _marked(self._marking, RESERVATION):
-            return self._port.reserve(*arguments)
+            return self._port.reserve(*arguments, **keywords)
 
     def create(self, new: Any, *arguments: Any, **keywords: Any) -> Any:
         self._creating.job_id, self._creating.user, self._creating.rings = new.job_id, new.user_id, None

@@ -72,7 +72,7 @@ class _Crowd:
     def is_over(self) -> None:
         """End the breakers' pause, which runs by a clock that nobody can move."""
         for client in self._clients:
-            client.system.limiter._closed_from = float("-inf")
+            client.system.limiter._breaker.reset()
 
     def burst(self, *, meanwhile: Callable[[], object] = lambda: None) -> int:
         """Ask for reports on as many people at once; return how many were accepted, none being an error."""

@@ -17,7 +17,7 @@ RESERVED_MS = 10_000
 """How long a reservation holds whose holder died."""
 RECORDED_MS = 24 * 3_600 * 1000
 """How long a 202 is recorded."""
-_WAIT_S, _LOOK_AGAIN_S = 1.0, 0.02
+_LOOK_AGAIN_S = 0.02
 
 
 class SqlIdempotency:
@@ -27,13 +27,13 @@ class SqlIdempotency:
         self._database = database
         self._service = service
 
-    def answered(self, org_id: str, key: IdempotencyKey) -> str | None:
+    def answered(self, org_id: str, key: IdempotencyKey, *, wait_s: float) -> str | None:
         """Look for the id of the job that answered this key; only reads.
 
-        None where the key is free. A twin that is being answered is waited for, a second at most. Raises
+        None where the key is free. A twin that is being answered is waited for, `wait_s` at most. Raises
         `IdempotencyKeyReused` or `IdempotencyKeyInUse`.
         """
-        until = time.monotonic() + _WAIT_S
+        until = time.monotonic() + wait_s
         while True:
             with self._database.read() as connection:
                 row = self._read(connection, org_id, key)

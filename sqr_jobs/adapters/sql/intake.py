@@ -1,6 +1,7 @@
 """The job store as the endpoints use it."""
 
 import math
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -15,7 +16,7 @@ from sqr_jobs.adapters.sql.idempotency import SqlIdempotency
 from sqr_jobs.adapters.sql.operations import ERASED, cancel_job
 from sqr_jobs.adapters.sql.rows import expire, is_overdue, job_from_row, select_jobs
 from sqr_jobs.adapters.sql.tables import job
-from sqr_jobs.domain.job import IdempotencyKey, Job, NewJob, Reservation
+from sqr_jobs.domain.job import TWIN_WAIT_S, IdempotencyKey, Job, NewJob, Reservation
 from sqr_jobs.domain.rate_limit import RateLimit
 from sqr_jobs.domain.states import JobState
 from sqr_jobs.errors import (
@@ -118,10 +119,10 @@ class SqlJobIntake:
             row = connection.execute(self._own_job, {"job": job_id, "org": org_id}).one_or_none()
         return job_from_row(row) if row else None
 
-    def answered(self, org_id: str, key: IdempotencyKey) -> Job | None:
+    def answered(self, org_id: str, key: IdempotencyKey, *, wait_s: float = TWIN_WAIT_S) -> Job | None:
         """Look for the job that answered a key, and show it as it was then; nothing is written."""
         for _ in range(_TRIES):
-            found = self._idempotency.answered(org_id, key)
+            found = self._idempotency.answered(org_id, key, wait_s=wait_s)
             if found is None:
                 return None
             answered = self.find(org_id, found)
@@ -130,13 +131,14 @@ class SqlJobIntake:
             # Erased or deleted between the two looks, and the key with it: look again.
         raise IdempotencyKeyInUse
 
-    def reserve(self, org_id: str, key: IdempotencyKey) -> Reservation | Job:
+    def reserve(self, org_id: str, key: IdempotencyKey, *, wait_s: float = TWIN_WAIT_S) -> Reservation | Job:
         """Reserve a key, or show the job that answered it as it was then."""
+        until = time.monotonic() + wait_s
         for _ in range(_TRIES):
             reserved = self._idempotency.reserve(org_id, key)
             if reserved is not None:
                 return reserved
-            answered = self.answered(org_id, key)
+            answered = self.answered(org_id, key, wait_s=until - time.monotonic())
             if answered is not None:
                 return answered
         raise IdempotencyKeyInUse

@@ -2,9 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, bindparam, delete, select, update
+from sqlalchemy import Connection, ScalarSelect, bindparam, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from sqr_jobs.adapters.sql.engine import Database
@@ -16,14 +15,11 @@ from sqr_jobs.errors import ConfigurationError
 
 __all__ = ["SqlJobRetention", "claimed_keys"]
 
-_ABANDONED_MS = 7 * 24 * 3_600 * 1000
-
 
 class SqlJobRetention:
     """`JobRetention` on SQLAlchemy Core, for the jobs of one service.
 
-    Jobs of another service are its own to collect, from its own document store. What it has not done a week
-    after its time, any service does: its workers may be gone for good.
+    Another service alone knows the store and the lifetime of its jobs, so it alone deletes them.
 
     `collect_at` tells since when a job's objects are to be deleted: at first those of attempts that lost,
     since its end; then its document, since that expired; nothing any more where it is NULL. `grace_ms` is how

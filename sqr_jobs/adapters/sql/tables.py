@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import sqlalchemy
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -31,9 +32,9 @@ A host's foreign key may point to `metadata.tables["sqr_jobs_job"].c.job_id`; no
 _STATE = String(16)
 
 
-def _id(length: int) -> String:
+def _id(length: int, string: Any = String) -> Any:
     """Make a string type that no collation may fold: `us1`, `US1` and `US1 ` are three users."""
-    return String(length).with_variant(String(length, collation="C"), "postgresql")
+    return string(length).with_variant(string(length, collation="C"), "postgresql")
 
 
 # MariaDB reads the first comment alone, MySQL the second: both collations compare bytes, blanks included.
@@ -50,7 +51,8 @@ _OPTIONS: dict[str, Any] = {
 job = Table(
     "sqr_jobs_job",
     metadata,
-    Column("job_id", _id(36), primary_key=True),
+    # Never widened, and of SQLAlchemy's own type: a host's column that refers to it takes its type over.
+    Column("job_id", _id(36, sqlalchemy.String), primary_key=True),
     # Several services may share the tables: each sees, claims and counts its own jobs.
     Column("service", _id(64), nullable=False),
     Column("org_id", _id(255), nullable=False),

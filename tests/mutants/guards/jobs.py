@@ -175,8 +175,8 @@ JOBS = (
     Guard(
         name="a service deletes its own documents",
         file="sqr_jobs/adapters/sql/retention.py",
-        code="self._is_ours(job.c.collect_at, grace_ms)",
-        without="job.c.collect_at.is_not(None)",
+        code="job.c.collect_at <= self._before(grace_ms), job.c.service == service",
+        without="job.c.collect_at <= self._before(grace_ms)",
         tests=("tests/contracts/test_job_services.py",),
     ),
     Guard(
