@@ -101,13 +101,16 @@ class ShelteredRateLimiter:
         self._shared = shared
         self._fallback = fallback
         self._now = now
-        self._breaker = CircuitBreaker(_BREAKER_S, now=lambda: self._now())
+        self._breaker = CircuitBreaker(_BREAKER_S, now=self._present)
         self._outage = Outage(now)
 
     @property
     def is_sheltering(self) -> bool:
         """Whether the shared storage failed a moment ago."""
         return self._breaker.is_open
+
+    def _present(self) -> float:
+        return self._now()
 
     def hit(self, org_id: str, limit: RateLimit) -> Quota:
         """Count one request where it can be counted; never raises."""

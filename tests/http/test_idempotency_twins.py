@@ -94,9 +94,9 @@ def test_a_twin_waits_for_the_commit_of_the_first(client: Client) -> None:
         looked = threading.Event()
         answered = client.system.intake.answered
 
-        def look(*arguments: Any) -> Any:
+        def look(*arguments: Any, **keywords: Any) -> Any:
             looked.set()
-            return answered(*arguments)
+            return answered(*arguments, **keywords)
 
         client.system.intake.answered = look  # type: ignore[method-assign]
         twin = threads.submit(post_with_key, client)
