@@ -18,7 +18,7 @@ class ChildPool:
     """Warm children, as many as threads ask at the same time.
 
     A child has `start_limit_s` to start. One that an attempt could not wait for goes on starting, and the
-    next attempt finds it.
+    next attempt finds it. One that no attempt needs ends at the first one that comes after its limit.
     """
 
     def __init__(self, start: Callable[[], RenderChild], *, start_limit_s: float) -> None:
@@ -37,7 +37,7 @@ class ChildPool:
         """
         self._warming = ended = threading.Event()
         try:
-            child = self._started(lambda: self._start_limit_s)
+            child = self._started(lambda: 0.0 if self._is_closed else self._start_limit_s)
             if child is not None:
                 self.put_back(child)
         finally:
@@ -51,6 +51,7 @@ class ChildPool:
         while True:
             child = self._pop(self._idle)
             if child is not None:
+                self._end_overdue()  # else it is the one below, which says where it was
                 if child.is_fit():
                     return child
                 child.kill()
@@ -64,6 +65,7 @@ class ChildPool:
 
     def put_back(self, child: RenderChild) -> None:
         """Keep a child for the next order, or end it when it can serve none."""
+        self._end_overdue()
         if child.is_worn or not child.is_fit():
             child.kill()
             return
@@ -79,7 +81,7 @@ class ChildPool:
         self._keep(child, self._idle)
 
     def close(self) -> None:
-        """End the children that no attempt has."""
+        """End the children that no attempt has; `warm` ends its own as soon as it looks."""
         with self._lock:
             self._is_closed = True
             children = [*self._idle, *self._starting]
@@ -108,6 +110,17 @@ class ChildPool:
             f"the render child did not start within {self._start_limit_s:g} s{where}. Have the factory "
             "connect to nothing, or raise SQR_JOBS_START_LIMIT_S."
         )
+
+    def _end_overdue(self) -> None:
+        """End the children that had their time to start and are silent."""
+        now = time.monotonic()
+        with self._lock:
+            is_overdue = [child.started_at + self._start_limit_s <= now for child in self._starting]
+            overdue = [child for child, is_over in zip(self._starting, is_overdue, strict=True) if is_over]
+            overdue = [child for child in overdue if child.is_fit()]  # it would have said that it is ready
+            self._starting[:] = [child for child in self._starting if child not in overdue]
+        for child in overdue:
+            child.kill()
 
     def _pop(self, children: list[RenderChild]) -> RenderChild | None:
         with self._lock:

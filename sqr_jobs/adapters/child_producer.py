@@ -81,21 +81,16 @@ class ChildProducer:
             reply = self._ask(child, order, lease)
             if "size" in reply:
                 return self._produced(child, order, reply)
+            failure = _failure(reply)
         except BaseException:
             child.kill()
             raise
-        if reply["code"] == JobErrorCode.OUT_OF_MEMORY:
+        if failure.code is JobErrorCode.OUT_OF_MEMORY:
             child.kill()  # it is ending by itself, with a worn-out heap
         else:
             child.is_worn = bool(reply.get("worn"))
             self._pool.put_back(child)
-        raise AttemptFailed(
-            JobErrorCode(reply["code"]),
-            str(reply["cause"]),
-            reason=str(reply["reason"]),
-            stack=str(reply["stack"]),
-            is_final=bool(reply.get("is_final")),
-        )
+        raise failure
 
     def _take(self, lease: Lease) -> RenderChild:
         """Take a child that is ready; the time that it takes to start is no part of the attempt's limit."""
@@ -168,6 +163,16 @@ def _look_through(file: Any, mark: bytes) -> tuple[int, str, bool]:
         is_there = is_there or mark in before + block
         before = block[-len(mark) :]
     return size, digest.hexdigest(), is_there
+
+
+def _failure(reply: dict[str, Any]) -> AttemptFailed:
+    return AttemptFailed(
+        JobErrorCode(reply["code"]),
+        str(reply["cause"]),
+        reason=str(reply["reason"]),
+        stack=str(reply["stack"]),
+        is_final=bool(reply.get("is_final")),
+    )
 
 
 def _crash(what: str) -> AttemptFailed:

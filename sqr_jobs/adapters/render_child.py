@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sqr_jobs.documents.guardian import COMMAND
 from sqr_jobs.documents.pipes import MessageReader, pack
@@ -26,7 +26,7 @@ LOOK_AGAIN_S = 0.5
 
 _END_S = 1.5
 _STACK_S = 0.3
-_LONGEST_STACK = 16_384
+_LONGEST_STACK = 65_536
 
 
 class RenderChild(Forkable):
@@ -40,11 +40,14 @@ class RenderChild(Forkable):
         self.started_at = time.monotonic()
         # Unbuffered: a buffer could still hold the document before, which another process has replaced.
         self.output = tempfile.TemporaryFile(dir=work_dir, buffering=0)  # noqa: SIM115 - closed by kill
+        self._is_killed = False
+        self._descriptors: list[int] = []
+        self._files: list[IO[bytes]] = [self.output]
+        mind_forks(self)  # before there is anything that a forked copy could keep open
         path = [str(Path(entry).absolute()) for entry in sys.path]
-        pipes: list[int] = []
         try:
-            lifeline_read, self._lifeline = _pipe(pipes)
-            self._stack, stack_write = _pipe(pipes)
+            lifeline_read, self._lifeline = _pipe(self._descriptors)
+            self._stack, stack_write = _pipe(self._descriptors)
             passed = (self.output.fileno(), lifeline_read, stack_write)
             self._process = subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
                 _command(python, lifeline_read, passed),
@@ -56,26 +59,26 @@ class RenderChild(Forkable):
                 bufsize=0,
             )
         except BaseException:
-            for fd in pipes:
-                os.close(fd)
-            self.output.close()
+            self._is_killed = True
+            self._let_go()
             raise
-        os.close(lifeline_read)
-        os.close(stack_write)
+        for fd in (lifeline_read, stack_write):
+            self._descriptors.remove(fd)
+            os.close(fd)
         os.set_blocking(self._stack, False)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
+        self._files += [self._stdin, self._stdout]
         self._reader = MessageReader(self._stdout.fileno())
         self._ended = _EndOf(self._process)
-        self._is_killed = False
+        self._descriptors += self._ended.descriptors
         self._dump = ""
         self.is_over = False
         """Whether nothing more can come from it: it has ended, or has sent what is no message."""
         self.is_worn = False
         self.own_code: list[str] = []
         """Folders and files of the host's templates, by which a stack is read."""
-        mind_forks(self)
         self.send({"factory": factory, "sys_path": path, "python_path": os.environ.get("PYTHONPATH")})
 
     def wait_ready(self, left: Callable[[], float]) -> bool:
@@ -158,8 +161,7 @@ class RenderChild(Forkable):
             self._ended.wait(_END_S)
         self._signal(signal.SIGKILL)
         self._process.wait()
-        with contextlib.suppress(BlockingIOError):
-            self._dump = os.read(self._stack, _LONGEST_STACK).decode("utf-8", "replace")
+        self._dump = self._read_stacks()
         self._let_go()
 
     def after_fork_in_child(self) -> None:
@@ -177,14 +179,22 @@ class RenderChild(Forkable):
         self.is_over = self._reader.is_at_end
         return message
 
+    def _read_stacks(self) -> str:
+        """Read what the child wrote, which may come in several parts."""
+        dump = b""
+        with contextlib.suppress(BlockingIOError):
+            while len(dump) < _LONGEST_STACK and (part := os.read(self._stack, _LONGEST_STACK)):
+                dump += part
+        return dump.decode("utf-8", "replace")
+
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
 
     def _let_go(self) -> None:
-        for fd in (self._lifeline, self._stack, *self._ended.descriptors):
+        for fd in self._descriptors:
             os.close(fd)
-        for file in (self._stdin, self._stdout, self.output):
+        for file in self._files:
             file.close()
 
 

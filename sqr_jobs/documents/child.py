@@ -70,7 +70,7 @@ def main(arguments: list[str]) -> int:
     while (message := wires.receive()) is not None:
         limits = Limits(baseline=baseline, **message["limits"])
         reply = _answer(_order(message["order"]), limits, catalog, guard, wires.output_fd)
-        if limits.is_worn():
+        if limits.is_worn() or guard.is_worn:
             reply["worn"] = True  # the parent ends this child, and starts another
         wires.send({**reply, "id": message["id"]})
     return 0
@@ -95,7 +95,8 @@ def _show_last_stack(fd: int) -> None:
     """
     os.set_blocking(fd, False)
     faulthandler.enable(fd, all_threads=False)
-    faulthandler.register(signal.SIGALRM, fd, all_threads=False, chain=True)  # then its default action
+    # The kernel may give the signal to a thread that the host started. Its default action comes last.
+    faulthandler.register(signal.SIGALRM, fd, all_threads=True, chain=True)
 
 
 def _restore(variable: str, value: str | None) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqr_jobs.documents.sandbox import Sandbox
+from sqr_jobs.documents.signal_stack import SignalStack
 
 __all__ = ["Guard"]
 
@@ -54,13 +55,17 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _FONTS = (
     "/etc/fonts",
     "/usr/local/share/fonts",
+    "/usr/share/fontconfig",
     "/usr/share/fonts",
     "/var/cache/fontconfig",
     "/System/Library/Fonts",
     "/Library/Fonts",
 )
 _SYSTEM = (
+    "/etc/group",
     "/etc/localtime",
+    "/etc/nsswitch.conf",
+    "/etc/passwd",
     "/etc/timezone",
     "/etc/zoneinfo",
     "/usr/lib/zoneinfo",
@@ -92,6 +97,7 @@ _LIBRARIES = (
     "/sys/devices/system",
 )
 _CODE = tuple(importlib.machinery.all_suffixes())
+_OF_PACKAGES = tuple(f"{os.sep}__init__{suffix}" for suffix in _CODE)
 _STACK_BYTES = 16 * 1_048_576
 """Twice a main thread's usual stack: less than it has would end deep recursion in C."""
 _M_ARENA_MAX = -8
@@ -117,8 +123,12 @@ class Guard:
         self._readable: set[str] = set()
         self._below: tuple[str, ...] = ()
         self._sandbox = Sandbox()
+        self._signal_stack = SignalStack()
+        self.is_worn = False
+        """Whether a layout left a thread, which stays restricted and would fail a later `load`."""
+        libraries = [*_LIBRARIES, *filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep))]
         self._learn(
-            [sys.prefix, sys.base_prefix, *_FONTS, *_SYSTEM, *_LIBRARIES, *map(str, mimetypes.knownfiles)]
+            [sys.prefix, sys.base_prefix, *_FONTS, *_SYSTEM, *libraries, *map(str, mimetypes.knownfiles)]
         )
         sys.addaudithook(self._judge)
         _audit_fork_exec(self._judge)
@@ -129,9 +139,11 @@ class Guard:
         results: list[_Result] = []
         errors: list[BaseException] = []
         context = contextvars.copy_context()
+        before = set(threading.enumerate())
 
-        def restricted() -> None:
+        def restricted() -> None:  # by whose name a dump's reader knows the layout's thread
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
+            self._signal_stack.use_on_this_thread()
             try:
                 self._sandbox.restrict_this_thread()
                 results.append(context.run(layout))
@@ -139,13 +151,15 @@ class Guard:
                 errors.append(error)
 
         self._closed = True
-        # The signal of a timeout must reach the layout's thread, whose stack the child then writes.
+        # A timeout's signal shall find the layout's thread: a stack that another thread reads may change
+        # meanwhile, and the process would crash.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
         try:
             _start_thread(restricted).join()
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
             self._closed = False
+        self.is_worn = self.is_worn or not before.issuperset(threading.enumerate())
         if errors:
             raise errors.pop()  # which no frame holds, or its traceback would keep the person's data alive
         return results.pop()
@@ -156,9 +170,10 @@ class Guard:
         if not fresh:
             return
         self._known |= fresh
-        roots = {str(Path(path).resolve()) for path in fresh}
+        roots = {_root(path) for path in fresh}
         if "/" in roots:  # a container without a working folder: its modules, and nothing else
             roots = roots - {"/"} | {entry.path for entry in os.scandir("/") if _is_code(entry)}
+        roots = {root for root in roots if not root.startswith(self._below)}
         self._readable |= roots
         self._below = tuple(f"{root}{os.sep}" for root in self._readable)
         for root in roots:
@@ -191,14 +206,26 @@ class Guard:
 
 
 def _packages() -> set[str]:
-    """Find where packages lie that an editable install may have left outside `sys.path`."""
+    """Find where packages lie outside `sys.path`: by an editable install, or behind symbolic links."""
     folders: set[str] = set()
     for name, module in list(sys.modules.items()):
         if "." not in name:
             folders.update(getattr(module, "__path__", ()))
+            folders.update(filter(_is_of_package, [getattr(module, "__file__", None) or ""]))
         if name.startswith("__editable__"):  # setuptools' finder: of packages that are not loaded yet
             folders.update(getattr(module, "MAPPING", {}).values())
     return folders
+
+
+def _root(path: str) -> str:
+    """Resolve a folder or a file; the file of a package names the folder that its links lead to."""
+    real = os.path.realpath(path)
+    folder = os.path.dirname(real)  # noqa: PTH120 - as fast as can be, for each package
+    return folder if _is_of_package(path) and folder != "/" else real
+
+
+def _is_of_package(file: str) -> bool:
+    return file.endswith(_OF_PACKAGES)
 
 
 def _is_code(entry: "os.DirEntry[str]") -> bool:

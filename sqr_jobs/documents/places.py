@@ -17,7 +17,10 @@ _LONGEST = 200
 _OUR_OWN = str(Path(__file__).parent)
 _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _DUMPED = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+) in (?P<function>.+)$', re.MULTILINE)
-_HEADING = "Stack (most recent call first):"
+_HEADING = "(most recent call first):"
+_CUT = "\n  ...\n"
+"""By which `faulthandler` ends a stack that is too deep for it."""
+_GUARD = str(Path(__file__).with_name("guard.py"))
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,27 @@ def raised_frames(error: BaseException) -> list[Frame]:
 
 
 def dumped_frames(dump: str) -> list[Frame]:
-    """Read the first stack of a dump, the innermost call last."""
-    found = _DUMPED.finditer(dump.partition(_HEADING)[2].partition(_HEADING)[0])
-    frames = [Frame(match["file"], int(match["line"]), match["function"]) for match in found]
-    return frames[::-1]
+    """Read the stack of a dump that tells what the attempt did, the innermost call last.
+
+    That is the layout's thread, else the main thread, which comes last: it runs `load` and the start.
+    """
+    before, *texts = dump.split(_HEADING)
+    if before.endswith("Stack "):  # that of the thread that crashed, first; a crash meanwhile adds another
+        texts = texts[:1]
+    texts = [text for text in texts if _DUMPED.search(text)]
+    stacks = [_stack(text) for text in texts]
+    layouts = [stack for stack in stacks if any(_runs_layout(frame) for frame in stack)]
+    deep = [stack for stack, text in zip(stacks, texts, strict=True) if _CUT in text]
+    return next(iter([*layouts, *deep, *stacks[-1:]]), [])
+
+
+def _stack(text: str) -> list[Frame]:
+    found = _DUMPED.finditer(text)
+    return [Frame(match["file"], int(match["line"]), match["function"]) for match in found][::-1]
+
+
+def _runs_layout(frame: Frame) -> bool:
+    return (frame.file, frame.function) == (_GUARD, "restricted")
 
 
 def own_code(modules: Iterable[str]) -> list[str]:

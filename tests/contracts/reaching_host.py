@@ -12,6 +12,7 @@ import importlib
 import mimetypes
 import multiprocessing
 import os
+import pwd
 import socket
 import sqlite3
 import subprocess
@@ -317,6 +318,11 @@ def starts_threads() -> None:
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         assert list(pool.map(len, ["a", "b"])) == [1, 1]
     assert asyncio.run(asyncio.sleep(0, "done")) == "done"
+
+
+@_harmless
+def looks_up_who_runs() -> None:
+    assert pwd.getpwuid(0).pw_name
 
 
 @_harmless

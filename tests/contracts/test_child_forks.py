@@ -1,5 +1,6 @@
 """What a template forks or starts in `load`: it makes nobody's document, and outlives nobody."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -7,10 +8,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from sqr_jobs.adapters import render_child
 from sqr_jobs.adapters.child_producer import ChildProducer
 from sqr_jobs.domain.failures import JobErrorCode
 from sqr_jobs.errors import AttemptFailed
@@ -107,6 +110,41 @@ def test_what_a_template_started_ends_with_the_child(
     assert len(started) == 2
     assert all(is_gone(pid) for pid in started)
     assert (signals / "descriptors").read_text() == ""
+
+
+def test_a_layout_that_overflows_its_stack_says_where(wild: ChildProducer) -> None:
+    """Its handler needs a stack that is not the one that overflowed."""
+    with pytest.raises(AttemptFailed) as caught:
+        wild.produce(_order("U-OVERFLOW"), lease())
+    assert caught.value.code is JobErrorCode.RENDER_CRASHED
+    assert "wild_host.py" in caught.value.cause
+
+
+def test_a_fork_while_a_child_starts_does_not_keep_its_lifeline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """I14: another thread of the worker may fork between the child's start and its record."""
+    start, left_open = subprocess.Popen, []
+
+    def start_and_fork(command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
+        started = start(command, **options)
+        lifeline = os.fstat(options["pass_fds"][1]).st_ino
+        copy = os.fork()
+        if copy == 0:
+            os._exit(_holds(lifeline))
+        left_open.append(os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1]))
+        return started
+
+    monkeypatch.setattr(render_child.subprocess, "Popen", start_and_fork)
+    child = render_child.RenderChild(_WILD, None, python=sys.executable)
+    child.kill()
+    assert left_open == [0]
+
+
+def _holds(inode: int) -> bool:
+    for fd in range(3, 1024):
+        with contextlib.suppress(OSError):
+            if os.fstat(fd).st_ino == inode:
+                return True
+    return False
 
 
 @pytest.mark.parametrize("victim", ["worker", "guardian"])

@@ -67,6 +67,35 @@ def test_a_hang_that_holds_the_interpreter_is_killed_within_two_seconds_of_its_l
     assert document(producer).startswith(b"%PDF")
 
 
+def test_a_timeout_beside_other_threads_names_the_layouts_line() -> None:
+    """The kernel may give the signal to a thread of a library, whose stack helps nobody."""
+    made = child_producer(factory=f"{WILD}:report_jobs_beside_a_thread")
+    made.warm()
+    with pytest.raises(AttemptFailed) as caught:
+        made.produce(order("U-BUSY"), lease(limit_s=0.3))
+    assert caught.value.code is JobErrorCode.RENDER_TIMEOUT
+    assert re.search(r"at .*wild_host\.py:\d+ in _compute_for_ever$", caught.value.cause)
+    made.close()
+
+
+def test_a_thread_that_a_layout_starts_restricts_no_later_load() -> None:
+    """A pool's threads live on, and the kernel's layers with them."""
+    made = child_producer(factory=f"{WILD}:report_jobs")
+    document(made, "U-POOL")
+    assert document(made, "U-OPENS").startswith(b"%PDF")
+    made.close()
+
+
+def test_an_odd_reply_ends_the_child(producer: ChildProducer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else would: the pool does not know it any more."""
+    document(producer)
+    (child,) = producer._pool._idle
+    monkeypatch.setattr(producer, "_ask", lambda *_: {})
+    with pytest.raises(KeyError):
+        producer.produce(order(), lease())
+    assert not child.is_fit()
+
+
 def test_no_child_is_left_after_the_end() -> None:
     """I14: a worker that stops leaves the machine as it found it."""
     producer = child_producer()

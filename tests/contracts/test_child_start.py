@@ -1,6 +1,7 @@
 """How a render child starts: with a limit and a code that are not the attempt's, and at nobody's expense."""
 
 import re
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +46,36 @@ def test_a_child_that_starts_slowly_is_kept_for_the_next_attempt(signals: Path) 
     with pytest.raises(LeaseLost):
         producer.produce(order(), lease(fence_s=0.5))
     producer.close()
+
+
+def test_a_half_started_child_that_no_attempt_asks_for_ends_with_its_limit(signals: Path) -> None:
+    """It would keep its memory, and the lock that its factory waits for, as long as the worker runs."""
+    producer = child_producer(factory=FACTORY)
+    with pytest.raises(LeaseLost):
+        producer.produce(order(), lease(fence_s=0.5))
+    _wait_until_it_starts(signals)
+    (abandoned,) = producer._pool._starting
+    producer._pool._starting.clear()
+    (signals / f"{LET_GO}.go").touch()
+    produced = producer.produce(order(), lease())
+    (signals / f"{LET_GO}.go").unlink()
+    producer._pool._starting[:] = [abandoned]
+    abandoned.is_fit = lambda: True  # type: ignore[method-assign] - it says nothing
+    producer._pool._start_limit_s = 0.1
+    produced.release()
+    assert (producer._pool._starting, len(render_children())) == ([], 1)
+    producer.close()
+
+
+def test_a_stop_ends_the_child_that_is_warmed(signals: Path) -> None:
+    """A worker that is stopped at once leaves nothing that starts, and says nothing of a failure."""
+    producer = child_producer(factory=FACTORY)
+    warming = threading.Thread(target=producer.warm)
+    warming.start()
+    _wait_until_it_starts(signals)
+    producer.close()
+    warming.join(timeout=10)
+    assert render_children() == []
 
 
 def test_the_start_is_no_part_of_the_attempts_limit(signals: Path) -> None:

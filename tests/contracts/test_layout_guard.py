@@ -1,7 +1,10 @@
 """What a layout may not reach for, in 36 ways, and that the next `load` may."""
 
+import os
 import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,6 +122,24 @@ def test_each_layer_alone_closes_what_the_page_says(
 def test_a_layout_may_do_what_reaches_nobody(reaching: ChildProducer, way: str) -> None:
     """Libraries do such things innocently; a guard that refuses them is switched off."""
     assert document(reaching, f"both.layout.{way}").startswith(b"%PDF")
+
+
+def test_a_late_import_may_follow_a_loaded_packages_links_and_the_linkers_path(tmp_path: Path) -> None:
+    """Build systems link packages from a cache; the kernel judges where a link leads."""
+    for folder in ("cache", "packages/linked", "libraries"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name in ("__init__.py", "late.py"):
+        (tmp_path / "cache" / name).touch()
+        (tmp_path / "packages/linked" / name).symlink_to(tmp_path / "cache" / name)
+    (tmp_path / "libraries/library").touch()
+    script = (
+        "import importlib, linked, os, sys; from sqr_jobs.documents.guard import Guard; guard = Guard()\n"
+        "guard.run(lambda: importlib.import_module('linked.late'))\n"
+        "guard.run(lambda: os.open(sys.argv[1], os.O_RDONLY))\n"
+    )
+    paths = {"PYTHONPATH": str(tmp_path / "packages"), "LD_LIBRARY_PATH": f":{tmp_path / 'libraries'}"}
+    command = [sys.executable, "-c", script, str(tmp_path / "libraries/library")]
+    subprocess.run(command, env={**os.environ, **paths}, check=True)
 
 
 def _assert_refused(reaching: ChildProducer, user_id: str, folder: Path, visits: list[object]) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import faulthandler
 import os
 import re
 import stat
@@ -9,6 +10,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from reportlab.platypus import Flowable
 
-__all__ = ["dies", "hangs", "name", "raises", "report_jobs", "returns_nothing"]
+__all__ = ["dies", "hangs", "name", "raises", "report_jobs", "report_jobs_beside_a_thread", "returns_nothing"]
 
 name = "no function"
 REPORT = TemplateRef(name="report", version="v1")
@@ -46,6 +48,8 @@ class WildReport(Template[Wild], name="report", version="v1"):
             Path(os.environ["SQR_TEST_SIGNALS"], "grandchild").write_text(str(grandchild.pid))
         if request.user_id == "U-BEGUN":
             Path(os.environ["SQR_TEST_SIGNALS"], "begun").touch()
+        if request.user_id == "U-OPENS":
+            _pool.submit(Path("/etc/hosts").read_bytes).result()
         if request.user_id == "U-HOARD":
             raise MemoryError
         start = _STARTED_IN_LOAD.get(request.user_id.partition("/")[0])
@@ -57,8 +61,12 @@ class WildReport(Template[Wild], name="report", version="v1"):
         """Hang, crash, or fail with odd texts."""
         yield Paragraph(f"About {data.what}")
         match data.what:
-            case "U-FAMILY" | "U-BEGUN" | "U-SESSION":
+            case "U-FAMILY" | "U-BEGUN" | "U-BUSY" | "U-SESSION":
                 _compute_for_ever()
+            case "U-OVERFLOW":
+                faulthandler._stack_overflow()  # type: ignore[attr-defined]
+            case "U-POOL":
+                _pool.submit(len, "").result()
             case "U-CRASH":
                 ctypes.string_at(0)
             case "U-SPILL":
@@ -140,6 +148,7 @@ def _note(name: str, text: str) -> None:
 
 _leaked: list[bytearray] = []
 _spilled: list[Any] = []
+_pool = ThreadPoolExecutor(1)
 _STARTED_IN_LOAD = {
     "U-FORKS": _fork,
     "U-CFORKS": _fork_in_c,
@@ -155,6 +164,12 @@ _STARTED_IN_LOAD = {
 def report_jobs() -> ReportJobs:
     """Build the wild service."""
     return build_report_jobs(Settings(), users=People(), templates=[WildReport()])
+
+
+def report_jobs_beside_a_thread() -> ReportJobs:
+    """Build it, and start what many libraries start: a thread that waits for ever."""
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    return report_jobs()
 
 
 def raises() -> Any:

@@ -24,6 +24,30 @@ def test_a_dump_is_read_up_to_its_first_stack_and_from_the_outside_in() -> None:
     assert dumped_frames("Fatal Python error: Aborted\n") == []
 
 
+_LAYOUT = (
+    f'  File "/host.py", line 5 in flowables\n  File "{places.__file__.replace("places", "guard")}", '
+    "line 9 in restricted\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("layout", "innermost"),
+    [
+        (_LAYOUT, Frame("/host.py", 5, "flowables")),
+        ('  File "/host.py", line 6 in deep\n  ...\n', Frame("/host.py", 6, "deep")),
+        ("  <no Python frame>\n", Frame("/main.py", 2, "load")),
+    ],
+)
+def test_a_dump_of_all_threads_is_read_for_the_layouts_or_the_main_one(layout: str, innermost: Frame) -> None:
+    """The kernel gives a timeout's signal to any thread, which may be a telemetry worker's."""
+    dump = (
+        f'Current thread 0x1 (most recent call first):\n  File "/other.py", line 1 in work\n\n'
+        f"Thread 0x2 (most recent call first):\n{layout}\n"
+        f'Thread 0x3 (most recent call first):\n  File "/main.py", line 2 in load\n'
+    )
+    assert dumped_frames(dump)[-1] == innermost
+
+
 @pytest.mark.parametrize(
     ("frames", "own", "place"),
     [
