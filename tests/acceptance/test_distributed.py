@@ -222,7 +222,7 @@ def test_the_database_tells_its_version(operation: Operation) -> None:
 def test_the_check_finds_everything_in_order(operation: Operation) -> None:
     """Real servers, real workers, the real render child: a line each, and none of them a fault or a note."""
     lines = operation.deployment.run("check").splitlines()
-    assert len(lines) == 13
+    assert len(lines) == 15
     assert [line for line in lines if not line.startswith("ok ")] == []
     [workers] = [line for line in lines if line.startswith("ok    workers")]
     assert "2 consuming, on this database: " in workers

@@ -183,6 +183,6 @@ class _Documents(_Port):
         strike("F", key.partition("/")[0])
         return self._port.put(key, *arguments, **keywords)
 
-    def holds(self, key: str, **keywords: Any) -> Any:
+    def holds_unchanged(self, key: str, **keywords: Any) -> Any:
         strike("I", key.partition("/")[0])
-        return self._port.holds(key, **keywords)
+        return self._port.holds_unchanged(key, **keywords)
