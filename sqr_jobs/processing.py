@@ -116,14 +116,19 @@ class Processor:
             created_at=job.created_at,
         )
         produced = self._producer.produce(order, lease)
+        time_left, is_read = _TimeLeft(lease.left), True
         try:
-            self._documents.put(claim.document_key, produced, until=lease.left)
+            self._documents.put(claim.document_key, produced, until=time_left)
+            is_read = False
         except DocumentsUnavailable as error:
+            is_read = time_left.is_over
             if lease.left() <= 0:
                 raise lease.ending() from None
             raise AttemptFailed(JobErrorCode.STORAGE_UNAVAILABLE, str(error), reason=str(error)) from None
         finally:
-            produced.release()
+            # An upload that was abandoned may go on in a thread of the store.
+            free = produced.discard if is_read and produced.discard else produced.release
+            free()
         document = Document(key=claim.document_key, size=produced.size, sha256=produced.sha256)
         return document, produced.missing_glyphs
 
@@ -170,3 +175,16 @@ class Processor:
     def _log(self, level: int, message: str, claim: Claim, *values: object) -> None:
         fields = job_fields(claim.job)
         _logger.log(level, "job %s: " + message, claim.job.job_id, *values, extra=fields)  # noqa: G003 - all literals
+
+
+class _TimeLeft:
+    """The time of an upload: once it is over it stays over, even if a late renewal moves the fence."""
+
+    def __init__(self, left: Callable[[], float]) -> None:
+        self._left = left
+        self.is_over = False
+
+    def __call__(self) -> float:
+        seconds = 0.0 if self.is_over else self._left()
+        self.is_over = seconds <= 0
+        return seconds

@@ -141,6 +141,7 @@ class ChildProducer:
             size=size,
             sha256=sha256,
             release=lambda: self._pool.put_back(child),
+            discard=child.kill,  # the next order would be written into the same file
             missing_glyphs=MissingGlyphs.from_message(missing) if missing else None,
         )
 

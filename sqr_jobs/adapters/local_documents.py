@@ -53,17 +53,16 @@ class LocalDocumentStore:
         self._verified: Remembered[str] = Remembered()
         self._read_link_key = link_key
         self._files_path = files_path
+        self._has_folder = False
         self._now = now
 
     def put(self, key: str, document: ProducedDocument, *, until: Callable[[], float]) -> None:
         """Copy the bytes while there is time, check them, and give them their name in one step."""
         target = self._path(key)
         try:
-            private_folder(self._folder)
-            target.parent.mkdir(exist_ok=True)
             unfinished = _unfinished(target)
             try:
-                handle = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+                handle = self._create(unfinished)
                 with os.fdopen(handle, "w+b") as part:
                     while piece := document.file.read(_PIECE):
                         part.write(piece)
@@ -82,6 +81,21 @@ class LocalDocumentStore:
                 unfinished.unlink(missing_ok=True)
         except OSError as error:
             raise DocumentsUnavailable(_reason(error)) from None
+
+    def _create(self, path: Path) -> int:
+        """Create a file in its job's folder, and that again where `delete` removed it as empty meanwhile."""
+        try:
+            return self._create_once(path)
+        except FileNotFoundError:
+            self._has_folder = False
+            return self._create_once(path)
+
+    def _create_once(self, path: Path) -> int:
+        if not self._has_folder:  # closing it to others reads all its names: many, in a folder of years
+            private_folder(self._folder)
+            self._has_folder = True
+        path.parent.mkdir(exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
 
     def holds(self, key: str, *, size: int) -> bool:
         """Look for the file and its size."""

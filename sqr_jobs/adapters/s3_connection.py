@@ -73,7 +73,7 @@ class S3Connection:
         self._lock = threading.Lock()
         self._client: S3Client | None = None
         self._renewed_at = float("-inf")
-        self._fresh_at = now()
+        self._used_at = now()
 
     @property
     def is_made(self) -> bool:
@@ -88,9 +88,10 @@ class S3Connection:
             with self._lock:
                 if self._client is None:
                     self._client = self._made()
-                    self._fresh_at = self._now()
+                    self._used_at = self._now()
                 client = self._client
-        if self._now() - self._fresh_at > _IDLE_S:
+        used_at, self._used_at = self._used_at, self._now()
+        if self._used_at - used_at > _IDLE_S:
             self.forget_idle()
         return client
 
@@ -98,15 +99,14 @@ class S3Connection:
         """Make a call, and repeat it once with new credentials when the store refuses the present ones."""
         client = self.client
         try:
-            return call(client)
+            return _on_open_pool(call, client)
         except Exception as error:
             if not (_refuses_credentials(error) and self._renew(client)):
                 raise
-        return call(self.client)
+        return _on_open_pool(call, self.client)
 
     def forget_idle(self) -> None:
         """Close idle connections, which a firewall may have forgotten; those in use go on."""
-        self._fresh_at = self._now()
         if (client := self._client) is not None:
             client.close()
 
@@ -142,6 +142,19 @@ class S3Connection:
             s3={"addressing_style": self._addressing},
         )
         return boto3.session.Session().client("s3", config=config, **self._arguments)  # type: ignore[call-overload,no-any-return]  # keywords chosen at run time
+
+
+def _on_open_pool(call: Callable[["S3Client"], T], client: "S3Client") -> T:
+    """Make a call, and repeat it where another thread closed the pool before it had a connection."""
+    from botocore.exceptions import HTTPClientError  # noqa: PLC0415 - boto3 is loaded on first use
+    from urllib3.exceptions import ClosedPoolError  # noqa: PLC0415
+
+    try:
+        return call(client)
+    except HTTPClientError as error:  # nothing was sent
+        if not isinstance(error.kwargs.get("error"), ClosedPoolError):
+            raise
+    return call(client)
 
 
 def code_of(error: "ClientError") -> str:

@@ -6,11 +6,12 @@ import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from sqr_jobs.adapters.bounded import bounded
+from sqr_jobs.adapters.bounded import bounded, hedged
 from sqr_jobs.adapters.remembered import Remembered
 from sqr_jobs.adapters.s3_connection import S3Connection, code_of, translated
+from sqr_jobs.adapters.upload_body import UploadBody
 from sqr_jobs.domain.filenames import content_disposition
 from sqr_jobs.errors import DocumentsUnavailable
 from sqr_jobs.ports import ProducedDocument
@@ -24,6 +25,7 @@ T = TypeVar("T")
 
 _TOTAL_S, _REQUEST_S, _MAKING_S = 10.0, 0.9, 5.0
 _READ_BYTES = 1_048_576
+_THREAD = "sqr-jobs-s3"
 _NOT_FOUND = ("404", "NoSuchKey", "NotFound")
 
 
@@ -66,20 +68,23 @@ class S3DocumentStore:
     def put(self, key: str, document: ProducedDocument, *, until: Callable[[], float]) -> None:
         """Stream the bytes with their SHA-256, which the server compares with what arrived."""
         checksum = _in_base64(document.sha256)
-        start = document.file.tell()
+        body = UploadBody(document.file, until=until)
 
         def upload(client: "S3Client") -> None:
-            document.file.seek(start)  # an upload with refused credentials is repeated
+            body.seek(0)  # an upload with refused credentials is repeated
             client.put_object(
                 Bucket=self._bucket,
                 Key=self._prefix + key,
-                Body=_TimedReader(document.file, until),  # type: ignore[arg-type]  # a file in all that is used
+                Body=body,  # type: ignore[arg-type]  # a file in all that is used
                 ContentLength=document.size,
                 ContentType="application/pdf",
                 ChecksumSHA256=checksum,
             )
 
-        self._ask(upload, left_s=until)
+        try:
+            self._ask(upload, left_s=body.left_s)
+        finally:
+            body.end()
 
     def holds(self, key: str, *, size: int) -> bool:
         """Ask for the object's head."""
@@ -177,14 +182,22 @@ class S3DocumentStore:
         return head if head["ContentLength"] == size else None
 
     def _ask_in_request(self, call: Callable[["S3Client"], T]) -> T:
-        """Ask, and ask again on a fresh connection after half of a request's time without an answer."""
+        """Ask, and ask again on a fresh connection after half of a request's time without an answer.
+
+        The first call goes on: on a fresh connection to a distant bucket it takes longer than half.
+        """
         self._make_client()
-        left_s = _for(self._request_s)
         try:
-            return self._ask(call, left_s=_for(self._request_s / 2))
-        except _NoAnswer:
-            self._connection.forget_idle()
-            return self._ask(call, left_s=left_s)
+            return hedged(
+                _reporting(lambda: self._connection.ask(call)),
+                first_s=self._request_s / 2,
+                again=self._connection.forget_idle,
+                retried=_NoAnswer,
+                left_s=_for(self._request_s),
+                name=_THREAD,
+            )
+        except TimeoutError:
+            raise _late() from None
 
     def _ask(self, call: Callable[["S3Client"], T], *, left_s: Callable[[], float]) -> T:
         """Ask the store, and wait so long in all: botocore bounds each byte's time, and not their sum."""
@@ -218,6 +231,18 @@ class _NoAnswer(DocumentsUnavailable):
 
 
 def _in_time(call: Callable[[], T], *, left_s: Callable[[], float]) -> T:
+    try:
+        return bounded(_reporting(call), left_s=left_s, name=_THREAD)
+    except TimeoutError:
+        raise _late() from None
+
+
+def _late() -> _NoAnswer:
+    return _NoAnswer("The bucket did not answer in time.")
+
+
+def _reporting(call: Callable[[], T]) -> Callable[[], T]:
+    """Have a call raise what the store's callers know."""
     from botocore.exceptions import HTTPClientError  # noqa: PLC0415 - boto3 is loaded on first use
 
     def translating() -> T:
@@ -227,10 +252,7 @@ def _in_time(call: Callable[[], T], *, left_s: Callable[[], float]) -> T:
             except HTTPClientError as error:
                 raise _NoAnswer(f"The bucket did not answer ({type(error).__name__}).") from None
 
-    try:
-        return bounded(translating, left_s=left_s, name="sqr-jobs-s3")
-    except TimeoutError:
-        raise _NoAnswer("The bucket did not answer in time.") from None
+    return translating
 
 
 def _for(seconds: float) -> Callable[[], float]:
@@ -240,19 +262,3 @@ def _for(seconds: float) -> Callable[[], float]:
 
 def _in_base64(sha256: str) -> str:
     return base64.b64encode(bytes.fromhex(sha256)).decode()
-
-
-class _TimedReader:
-    """A body that ends the upload when the attempt's time is over: botocore has no total timeout."""
-
-    def __init__(self, file: BinaryIO, until: Callable[[], float]) -> None:
-        self._file = file
-        self._until = until
-
-    def read(self, size: int = -1) -> bytes:
-        if self._until() <= 0:
-            raise DocumentsUnavailable("The upload took longer than the attempt may.")
-        return self._file.read(size)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)

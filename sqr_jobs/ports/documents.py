@@ -46,6 +46,11 @@ class ProducedDocument:
     """64 hexadecimal digits."""
     release: Callable[[], None] = field(repr=False)
     """Must be called when the bytes are no longer needed; the worker does, a store need not."""
+    discard: Callable[[], None] | None = field(default=None, repr=False)
+    """Called instead of `release` where an abandoned upload may still read the file.
+
+    The file must not be written again then. None where `release` gives it to nobody else.
+    """
     missing_glyphs: MissingGlyphs | None = None
     """Characters that were drawn without a glyph; None where each had one."""
 

@@ -145,6 +145,16 @@ def test_a_document_in_use_outlives_the_producers_end() -> None:
     assert len(render_children()) == before
 
 
+def test_a_document_that_may_still_be_read_costs_its_child(producer: ChildProducer) -> None:
+    """The next order would be written into the file that an abandoned upload reads."""
+    produced = producer.produce(order(), lease())
+    before = {child.pid for child in render_children()}
+    assert produced.discard is not None
+    produced.discard()
+    assert {child.pid for child in render_children()} < before
+    assert document(producer).startswith(b"%PDF")
+
+
 def test_an_idle_child_that_was_killed_is_replaced() -> None:
     """The kernel's memory killer chooses whom it likes."""
     producer, before = child_producer(), {child.pid for child in render_children()}

@@ -292,3 +292,27 @@ def test_a_link_does_not_tell_whom_its_document_is_about(tmp_path: Path) -> None
     url = store.url(KEY, filename="SQR_J_Bloggs_ABCD.pdf", expires_s=300, origin=ORIGIN)
     assert "Bloggs" not in url
     assert store.open_link(_query(url))[1] == "SQR_J_Bloggs_ABCD.pdf"
+
+
+def test_an_upload_reads_no_folder_and_outlives_the_removal_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of years has many names; a deletion removes a job's empty folder at any moment."""
+    store, listed, made = _store(tmp_path / "documents"), [], []
+    store.put(KEY, produced(), until=lambda: 10.0)
+    iterdir, mkdir = Path.iterdir, Path.mkdir
+
+    def make(path: Path, **options: object) -> None:
+        mkdir(path, **options)
+        made.append(path)
+        if len(made) == 1:
+            path.rmdir()
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "iterdir", lambda path: listed.append(path) or iterdir(path))
+        store.put(KEY, produced(), until=lambda: 10.0)
+        assert listed == []
+    store.delete(KEY)
+    monkeypatch.setattr(Path, "mkdir", make)
+    store.put(KEY, produced(), until=lambda: 10.0)
+    assert store.holds(KEY, size=produced().size)

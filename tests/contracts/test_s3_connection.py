@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import boto3.session
 import pytest
 import time_machine
+from urllib3 import HTTPConnectionPool
 
 from sqr_jobs import ConfigurationError, Settings
 from sqr_jobs.adapters.s3_documents import S3DocumentStore
@@ -168,18 +169,60 @@ def test_a_wrong_clock_is_named(chain: _Chain) -> None:
                 call()
 
 
+def _through(wire: Proxy, bucket: S3Bucket, *, request_s: float, clock: _Clock) -> S3DocumentStore:
+    """Make a store that reaches the bucket through a proxy."""
+    return S3DocumentStore(
+        bucket.bucket,
+        endpoint_url=f"http://127.0.0.1:{wire.port}",
+        access_key_id=bucket.access_key,
+        secret_access_key=bucket.secret_key,
+        request_s=request_s,
+        now=clock,
+    )
+
+
+def test_a_distant_bucket_has_the_whole_time_of_a_request(s3_bucket: S3Bucket) -> None:
+    """TCP, TLS and a HEAD take four round trips: more than half of the time, on each fresh connection."""
+    with Proxy(urlsplit(s3_bucket.endpoint_url).port or 80) as wire:
+        store = _through(wire, s3_bucket, request_s=2.0, clock=_Clock())
+        store.put(KEY, produced(), until=lambda: 10.0)
+        wire.cut()
+        wire.delay_s = 1.3
+        assert store.holds_unchanged(KEY, size=_SIZE, sha256=_SHA256)
+        store._connection.client.close()
+
+
+def test_connections_in_use_are_kept_and_a_closed_pool_fails_no_request(
+    s3_bucket: S3Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A minute of traffic is no idleness; where one thread closes idle ones, another asks once more."""
+    clock = _Clock()
+    with Proxy(urlsplit(s3_bucket.endpoint_url).port or 80) as wire:
+        store = _through(wire, s3_bucket, request_s=10.0, clock=clock)
+        store.put(KEY, produced(), until=lambda: 10.0)
+        for _ in range(3):
+            clock.seconds += 40
+            assert store.holds(KEY, size=_SIZE)
+        assert len(wire._pairs) == 1
+        get, closed = HTTPConnectionPool._get_conn, []
+
+        def close_first(pool: HTTPConnectionPool, timeout: float | None = None) -> object:
+            if not closed:
+                closed.append(True)
+                store._connection.forget_idle()
+            return get(pool, timeout)
+
+        monkeypatch.setattr(HTTPConnectionPool, "_get_conn", close_first)
+        store.put(KEY, produced(), until=lambda: 10.0)
+        assert closed
+        store._connection.client.close()
+
+
 def test_connections_that_a_firewall_forgot_are_replaced(s3_bucket: S3Bucket) -> None:
     """A request asks again on a fresh one, within its time; an upload after a minute uses none of them."""
     clock = _Clock()
     with Proxy(urlsplit(s3_bucket.endpoint_url).port or 80) as wire:
-        store = S3DocumentStore(
-            s3_bucket.bucket,
-            endpoint_url=f"http://127.0.0.1:{wire.port}",
-            access_key_id=s3_bucket.access_key,
-            secret_access_key=s3_bucket.secret_key,
-            request_s=2.0,
-            now=clock,
-        )
+        store = _through(wire, s3_bucket, request_s=2.0, clock=clock)
         wire.delay_s = 0.2  # so that the two uploads need two connections
         with ThreadPoolExecutor(2) as pool:
             keys = (KEY, KEY.replace("/1-", "/2-"))

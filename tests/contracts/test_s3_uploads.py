@@ -3,10 +3,12 @@
 import base64
 import hashlib
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -146,6 +148,31 @@ def test_an_upload_that_stalls_ends_with_the_attempts_time() -> None:
         with pytest.raises(DocumentsUnavailable):
             store.put(KEY, produced(b"x" * 20_000_000), until=lambda: started + 1.0 - time.monotonic())
         assert time.monotonic() - started < 5
+        store._connection.client.close()
+
+
+def test_an_abandoned_upload_sends_nothing_of_the_next_document() -> None:
+    """Its thread goes on while the next order, of another org, is written into the same file."""
+    size = 20_000_000
+    with closing(socket.create_server(("127.0.0.1", 0))) as stalling, tempfile.TemporaryFile() as file:
+        file.write(b"x" * size)
+        file.seek(0)
+        store = _store_at(stalling.getsockname()[1])
+        assert store._connection.client
+        until = time.monotonic() + 1.0
+        left_s = [lambda: until - time.monotonic()]
+        with pytest.raises(DocumentsUnavailable, match="in time"):
+            store.put(KEY, replace(produced(b"x" * size), file=file), until=lambda: left_s[0]())  # noqa: PLW0108 - it changes
+        left_s[0] = lambda: 60.0
+        file.seek(0)
+        file.write(b"\0" * size)
+        file.seek(0)
+        with closing(stalling.accept()[0]) as connection:
+            connection.settimeout(10)
+            sent = b"".join(iter(lambda: connection.recv(1_048_576), b""))
+        assert b"x" in sent
+        assert b"\0" not in sent
+        assert file.tell() == 0
         store._connection.client.close()
 
 

@@ -131,7 +131,7 @@ class FakeProducer:
         self.during: Callable[[Lease], None] = lambda _lease: None
         self.raises: BaseException | None = None
         self.missing_glyphs: MissingGlyphs | None = None
-        self.released = 0
+        self.released = self.discarded = 0
 
     def produce(self, order: RenderOrder, lease: Lease) -> ProducedDocument:
         """Make the document."""
@@ -146,6 +146,7 @@ class FakeProducer:
             size=len(BYTES),
             sha256=digest,
             release=self._release,
+            discard=self._discard,
             missing_glyphs=self.missing_glyphs,
         )
 
@@ -157,6 +158,9 @@ class FakeProducer:
 
     def _release(self) -> None:
         self.released += 1
+
+    def _discard(self) -> None:
+        self.discarded += 1
 
 
 class FakeDocuments:

@@ -1,7 +1,7 @@
 """One attempt, from claim to complete."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -63,6 +63,24 @@ def test_a_job_is_claimed_made_stored_and_completed(workshop: Workshop) -> None:
     assert document.key == f"{workshop.claim.job.job_id}/1-{'f' * 32}.pdf"
     assert document.size == len(BYTES)
     assert workshop.producer.released == 1
+
+
+@pytest.mark.parametrize(("late_s", "freed"), [(0, (1, 0)), (30, (0, 1))], ids=["refused", "abandoned"])
+def test_an_abandoned_upload_keeps_its_file(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, late_s: float, freed: tuple[int, int]
+) -> None:
+    """The store's thread may read on, and a late renewal changes nothing: the file is not used again."""
+
+    def put(_key: str, _document: object, *, until: Callable[[], float]) -> None:
+        workshop.clock.move(late_s)
+        until()
+        workshop.clock.move(-late_s)  # as a renewal moves the fence
+        assert (until() > 0) is (late_s == 0)
+        raise DocumentsUnavailable("no answer")
+
+    monkeypatch.setattr(workshop.documents, "put", put)
+    workshop.processor.process()
+    assert (workshop.producer.released, workshop.producer.discarded) == freed
 
 
 def test_the_producer_is_told_what_the_row_says(workshop: Workshop) -> None:

@@ -79,16 +79,30 @@ STORES = (
     Guard(
         name="a forgotten connection costs half of a request's time",
         file=_S3,
-        code="            self._connection.forget_idle()\n",
-        without="",
+        code="                again=self._connection.forget_idle,\n",
+        without="                again=lambda: None,\n",
         tests=(_CONNECTION_TESTS,),
     ),
     Guard(
         name="an upload uses no connection that was idle for long",
         file=_CONNECTION,
-        code="        if self._now() - self._fresh_at > _IDLE_S:\n            self.forget_idle()\n",
+        code="        if self._used_at - used_at > _IDLE_S:\n            self.forget_idle()\n",
         without="",
         tests=(_CONNECTION_TESTS,),
+    ),
+    Guard(
+        name="an abandoned upload reads nothing any more",
+        file="sqr_jobs/adapters/upload_body.py",
+        code="        seconds = 0.0 if self._over.is_set() else self._until()\n",
+        without="        seconds = self._until()\n",
+        tests=("tests/contracts/test_s3_uploads.py",),
+    ),
+    Guard(
+        name="a file that an abandoned upload may read is not written again",
+        file="sqr_jobs/processing.py",
+        code="            free = produced.discard if is_read and produced.discard else produced.release\n",
+        without="            free = produced.release\n",
+        tests=("tests/unit/test_processing.py",),
     ),
     Guard(
         name="URLs name the bucket's region",
