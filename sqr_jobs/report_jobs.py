@@ -152,8 +152,7 @@ class ReportJobs:
         Raises `RateLimited`. Whatever this forgets, the ceiling in the database holds.
         """
         quota = self.parts.limiter.hit(caller.org_id, self.parts.rate_limit(caller))
-        quota.check()
-        return quota
+        return quota.check()
 
     def reserve(self, caller: Caller, key: IdempotencyKey) -> Reservation | Job:
         """Begin to answer an idempotency key: the right to create, or the job that was created with it.

@@ -20,10 +20,11 @@ class Quota:
     reset_s: int
     """Seconds until one more request is let through than now, at least 1 where none is."""
 
-    def check(self) -> None:
-        """Raise `RateLimited` where the request is not let through."""
+    def check(self) -> "Quota":
+        """Return this. Raises `RateLimited` where the request is not let through."""
         if not self.allowed:
             raise RateLimited(retry_after_s=self.reset_s, limit=self.limit, window_s=self.window_s)
+        return self
 
     @property
     def rate_limit(self) -> RateLimit:

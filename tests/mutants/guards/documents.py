@@ -24,7 +24,7 @@ DOCUMENTS = (
     Guard(
         name="a render child is let go by a forked process",
         file="sqr_jobs/adapters/render_child.py",
-        code="        mind_forks(self)\n",
+        code="        mind_forks(self)  # before there is anything that a forked copy could keep open\n",
         without="",
         tests=(_FORKS,),
     ),
