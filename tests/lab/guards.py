@@ -67,7 +67,9 @@ def main() -> int:
         copies: SimpleQueue[Path] = SimpleQueue()
         for number in range(options.copies):
             copies.put(_copy(Path(folder) / str(number)))
-        reached = _reached(_copy(Path(folder) / "measured"))
+        reached = _reached(_copy(Path(folder) / "measured"), options.reached)
+        if options.measure_only:
+            return 0
         with ThreadPoolExecutor(options.copies) as threads:
             caught = sum(threads.map(lambda mutant: _try(mutant, copies, reached), chosen))
     _say(f"{caught} of {len(chosen)} caught: {caught / max(len(chosen), 1):.0%}")
@@ -81,6 +83,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", default="")
     parser.add_argument("--copies", type=int, default=2, help="mutants that are tried at a time")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--reached", type=Path, help="file that keeps which test reaches which line")
+    parser.add_argument("--measure-only", action="store_true")
     return parser.parse_args()
 
 
@@ -151,8 +155,10 @@ def _copy(folder: Path) -> Path:
     return folder
 
 
-def _reached(folder: Path) -> dict[str, dict[str, list[str]]]:
+def _reached(folder: Path, kept: Path | None) -> dict[str, dict[str, list[str]]]:
     """Run the tests once; return by file and line the tests that execute it."""
+    if kept is not None and kept.exists():
+        return dict(json.loads(kept.read_text(encoding="utf-8")))
     folders = [name for name in _MEASURED if (folder / name).exists()]
     measuring = ("--cov", "--cov-context=test", "--cov-report=", "--numprocesses=4", "--dist=loadfile")
     done = _pytest(folder, *measuring, *folders)
@@ -164,7 +170,10 @@ def _reached(folder: Path) -> dict[str, dict[str, list[str]]]:
         check=True,
     )
     files = json.loads(report.read_text(encoding="utf-8"))["files"]
-    return {name: measured.get("contexts", {}) for name, measured in files.items()}
+    found = {name: measured.get("contexts", {}) for name, measured in files.items()}
+    if kept is not None:
+        kept.write_text(json.dumps(found), encoding="utf-8")
+    return found
 
 
 def _try(mutant: Mutant, copies: "SimpleQueue[Path]", reached: dict[str, dict[str, list[str]]]) -> bool:
