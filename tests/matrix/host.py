@@ -104,7 +104,7 @@ def report_jobs() -> ReportJobs:
         from sqr_jobs.wiring import system_of
         from tests.matrix.points import wrap
 
-        idempotency._RESERVED_MS = _RESERVED_MS  # scaled down, like every other time
+        idempotency.RESERVED_MS = _RESERVED_MS  # scaled down, like every other time
         wrap(system_of(reports))
     return reports
 

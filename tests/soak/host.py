@@ -85,7 +85,7 @@ def report_jobs() -> ReportJobs:
     if "sqr_jobs.documents.child" not in sys.orig_argv:
         from sqr_jobs.adapters.sql import idempotency
 
-        idempotency._RESERVED_MS = _RESERVED_MS  # scaled down, like every other time
+        idempotency.RESERVED_MS = _RESERVED_MS  # scaled down, like every other time
     return build_report_jobs(
         Settings(),
         users=People(),
