@@ -127,6 +127,7 @@ def _read_announcements(channel: Any, withdrawn: str | None = None) -> dict[str,
 def _announcements(channel: Any, withdrawn: str | None) -> dict[str, str]:
     """Read all: an only consumer, which may hold one message, has the turn and the first; the rest is got."""
     found: dict[str, str] = {}
+    taken_back = []
     _declare(channel, _WORKERS)
     channel.basic_qos(prefetch_count=1)
     method, _, body = next(channel.consume(_WORKERS, exclusive=True, inactivity_timeout=_FIRST_S))
@@ -134,10 +135,12 @@ def _announcements(channel: Any, withdrawn: str | None) -> dict[str, str]:
         with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):  # not one of ours
             announced = json.loads(body)
             if announced["worker"] == withdrawn:
-                channel.basic_ack(method.delivery_tag)
+                taken_back.append(method.delivery_tag)
             else:
                 found[str(announced["worker"])] = str(announced["database"])
         method, _, body = channel.basic_get(_WORKERS)
+    for tag in taken_back:  # after the reading: an acknowledged message makes room for one that nobody reads
+        channel.basic_ack(tag)
     return found
 
 

@@ -119,7 +119,7 @@ def test_a_worker_that_starts_without_rabbitmq_works_once_it_is_there(
     worker = own_deployment.worker()
     client = client_of(own_deployment.fastapi())
     job_id = client.accepted("U1")
-    wait_until(lambda: "connection error" in worker.said(), seconds=30, what="the worker's complaint")
+    wait_until(lambda: "fetching messages failed" in worker.said(), seconds=30, what="the worker's complaint")
     own_rabbitmq.start()
     client.complete(job_id)
 
