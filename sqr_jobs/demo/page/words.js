@@ -42,6 +42,7 @@ const FAILURES = {
   STORAGE_UNAVAILABLE: ["The finished document could not be stored, even after several tries.", "Ask again later."],
   WORKER_LOST: ["The worker was lost while it made the document, three times.", "Ask again; if it fails again, report it with the job's id."],
   TEMPLATE_NOT_FOUND: ["No worker knew the report's template.", "Report it to the service: its workers run another version."],
+  RENDER_START_FAILED: ["No worker could start the program that makes documents.", "Ask again later; if it fails again, report it with the job's id."],
   DEADLINE_EXCEEDED: ["The document was not finished in time.", "Ask again; that is safe, the old job can't finish any more."],
   CANCELLED: ["Someone cancelled the report.", "Ask again if it is still wanted."],
 };
