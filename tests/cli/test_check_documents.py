@@ -58,7 +58,7 @@ def test_a_folder_that_can_t_be_written_is_a_fault(check: Check, tmp_path: Path)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "documents").write_text("")
     told = check(database_url=f"sqlite:///{tmp_path}/jobs.db").fault("documents")
-    assert told.startswith("The document folder failed (File exists).")
+    assert told.startswith("The document folder failed (Not a directory).")
     assert told.endswith("Is SQR_JOBS_DATA_DIR a folder that this process may write?")
 
 

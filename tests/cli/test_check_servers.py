@@ -354,7 +354,7 @@ def test_templates_that_no_worker_knows_are_a_fault(
         worker.queue.announce("other:1", knows)
         told = check(**distributed).note("workers")
     assert told.startswith("2 consuming, on this database: ")
-    assert "do not know report v1: they give its jobs back to the others" in told
+    assert "do not know report v1: they leave its jobs to the others" in told
 
 
 def test_a_limiter_out_of_reach_is_a_fault(check: Check, distributed: dict[str, str]) -> None:
